@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IntegerNetwork: a quantised spiking network before it is mapped (docs/semantics.md, section 1)."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from .codes import CURRENT_MODELS, DECAYING_MODELS, SILENT_MODELS
+from .config import MODELS
+from .digest import digest
+from .errors import UserError
+
+__all__ = ["InputPort", "IntegerNetwork", "Population", "Projection"]
+
+Int = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class InputPort:
+    """Lines on which the host sends spikes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one model; array arguments are (size,) or one value for all.
+
+    Parameters
+    ----------
+    name : str
+        Name of the node, unique in the network.
+    size : int
+        Number of neurons.
+    model : str
+        One of ``neurotile.spec.config.MODELS``.
+    threshold, v_reset, bias : array_like of int
+        In units of the membrane potential. The leak of ``sublif`` is a negative bias.
+    decay_v, decay_i : array_like of int, optional
+        Decay coefficients times 2**decay_bits; only for models that decay.
+    shift : int
+        Left shift of the summed weights.
+    reset : str
+        ``zero`` loads v_reset, ``subtract`` subtracts the threshold.
+
+    Raises
+    ------
+    UserError
+        A value has the wrong shape, type or name.
+    """
+
+    name: str
+    size: int
+    model: str
+    threshold: Int
+    v_reset: Int = field(default_factory=lambda: np.zeros((), np.int64))
+    bias: Int = field(default_factory=lambda: np.zeros((), np.int64))
+    decay_v: Int = field(default_factory=lambda: np.zeros((), np.int64))
+    decay_i: Int = field(default_factory=lambda: np.zeros((), np.int64))
+    shift: int = 0
+    reset: str = "zero"
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise UserError(f"population {self.name!r}: model must be one of {', '.join(MODELS)}, "
+                            f"not {self.model!r}")
+        if self.reset not in ("zero", "subtract"):
+            raise UserError(f"population {self.name!r}: reset must be 'zero' or 'subtract', "
+                            f"not {self.reset!r}")
+        if self.size < 1:
+            raise UserError(f"population {self.name!r}: size must be at least 1, not {self.size}")
+        for key in ("threshold", "v_reset", "bias", "decay_v", "decay_i"):
+            value = np.asarray(getattr(self, key))
+            if value.dtype.kind not in "iu":
+                raise UserError(f"population {self.name!r}: {key} must be integers, "
+                                f"not {value.dtype}")
+            if value.shape not in ((), (self.size,)):
+                raise UserError(f"population {self.name!r}: {key} must have shape "
+                                f"({self.size},) or be one value, not {value.shape}")
+            value = np.broadcast_to(value, (self.size,)).astype(np.int64)
+            object.__setattr__(self, key, value)
+
+    @property
+    def spikes(self) -> bool:
+        """The model fires; otherwise it is read out as a membrane potential."""
+        return self.model not in SILENT_MODELS
+
+    @property
+    def has_current(self) -> bool:
+        """The model has a synaptic current."""
+        return self.model in CURRENT_MODELS
+
+    @property
+    def decays(self) -> bool:
+        """The model has decay coefficients."""
+        return self.model in DECAYING_MODELS
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from ``source`` to ``target``.
+
+    Parameters
+    ----------
+    source, target : str
+        Names of an input port or population, and of a population.
+    weights : ndarray of int, (targets, sources)
+        Integer weights; 0 is no synapse.
+    delay : int
+        Steps from the source's spike to its effect; 0 is the same step.
+    """
+
+    source: str
+    target: str
+    weights: npt.NDArray[np.int32]
+    delay: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name used in traces and messages."""
+        return f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerNetwork:
+    """A network in integers, ready for the golden model and for the mapper.
+
+    Parameters
+    ----------
+    inputs : tuple of InputPort
+        Input lines; a stimulus numbers them through in this order.
+    populations : tuple of Population
+        Neurons; the order decides their place on the tile.
+    projections : tuple of Projection
+        Synapses.
+    weight_bits, state_bits, decay_bits : int
+        Number formats of weights, states and decay coefficients.
+    name : str
+        For people.
+    dt : float, optional
+        Length of a step in seconds, for reports.
+    scales : dict, optional
+        Population name to the factor from the float model's potential to integers, for reports.
+
+    Raises
+    ------
+    UserError
+        A name is unknown or repeated, a shape does not fit, a number is out of its format,
+        or projections without delay form a cycle.
+    """
+
+    inputs: tuple[InputPort, ...]
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    weight_bits: int = 8
+    state_bits: int = 16
+    decay_bits: int = 12
+    name: str = "network"
+    dt: float | None = None
+    scales: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [port.name for port in self.inputs] + [p.name for p in self.populations]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise UserError(f"{self.name}: the name {sorted(repeated)[0]!r} is used twice")
+        if not self.populations:
+            raise UserError(f"{self.name}: a network needs at least one population")
+        low, high = -(1 << self.state_bits - 1), (1 << self.state_bits - 1) - 1
+        for population in self.populations:
+            for key in ("threshold", "v_reset", "bias"):
+                _check_range(population.name, key, getattr(population, key), low, high)
+            for key in ("decay_v", "decay_i"):
+                _check_range(population.name, key, getattr(population, key),
+                             0, (2 << self.decay_bits) - 1)
+        self._check_projections()
+        self.order  # noqa: B018  (raises when there is none)
+
+    def _check_projections(self) -> None:
+        limit = 1 << self.weight_bits - 1
+        low, high = (-1, 1) if self.weight_bits == 1 else (-limit, limit - 1)
+        for projection in self.projections:
+            where = f"projection {projection.name!r}"
+            if projection.source not in self.sizes:
+                raise UserError(f"{where}: there is no source {projection.source!r}")
+            if projection.target not in self.population_names:
+                raise UserError(f"{where}: there is no population {projection.target!r}")
+            source = self.population_names.get(projection.source)
+            if source is not None and not source.spikes:
+                raise UserError(f"{where}: {projection.source!r} is a {source.model} readout and "
+                                "sends no spikes")
+            if projection.delay < 0:
+                raise UserError(f"{where}: delay must be at least 0, not {projection.delay}")
+            if projection.weights.dtype.kind not in "iu":
+                raise UserError(f"{where}: weights must be integers, not "
+                                f"{projection.weights.dtype}")
+            shape = (self.sizes[projection.target], self.sizes[projection.source])
+            if projection.weights.shape != shape:
+                raise UserError(f"{where}: weights must have shape {shape}, "
+                                f"not {projection.weights.shape}")
+            _check_range(where, "weights", projection.weights, low, high)
+
+    @cached_property
+    def population_names(self) -> dict[str, Population]:
+        """Populations by name."""
+        return {population.name: population for population in self.populations}
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Number of lines or neurons of every node."""
+        return {node.name: node.size for node in (*self.inputs, *self.populations)}
+
+    @property
+    def input_size(self) -> int:
+        """Number of input lines over all ports."""
+        return sum(port.size for port in self.inputs)
+
+    @cached_property
+    def order(self) -> tuple[Population, ...]:
+        """Populations such that every projection without delay goes forward."""
+        waits = {p.name: {e.source for e in self.projections
+                          if e.target == p.name and e.delay == 0} & set(self.population_names)
+                 for p in self.populations}
+        done: list[Population] = []
+        while waits:
+            ready = [name for name, sources in waits.items() if not sources & set(waits)]
+            if not ready:
+                raise UserError(f"{self.name}: the projections without delay between "
+                                f"{', '.join(sorted(waits))} form a cycle; one needs delay >= 1")
+            for name in ready:
+                done.append(self.population_names[name])
+                del waits[name]
+        return tuple(done)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides spikes and states."""
+        items: list[tuple[str, object]] = [
+            ("formats", [self.weight_bits, self.state_bits, self.decay_bits]),
+            ("inputs", [[port.name, port.size] for port in self.inputs])]
+        for p in self.populations:
+            items.append(("population", [p.name, p.size, p.model, p.shift, p.reset]))
+            items += [(key, getattr(p, key))
+                      for key in ("threshold", "v_reset", "bias", "decay_v", "decay_i")]
+        for e in self.projections:
+            items.append(("projection", [e.source, e.target, e.delay]))
+            items.append(("weights", e.weights.astype(np.int32)))
+        return digest(items)
+
+
+def _check_range(where: str, key: str, value: npt.NDArray[np.integer], low: int, high: int) -> None:
+    wrong = (value < low) | (value > high)
+    if wrong.any():
+        raise UserError(f"{where}: {key} must be in {low}..{high}, not {value[wrong][0]}")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Program: what is loaded into a tile, and how its neurons stand for those of the network."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import TileConfig
+from .digest import digest
+from .errors import UserError
+from .network import IntegerNetwork
+from .stimulus import Stimulus
+
+__all__ = ["Placement", "Program", "TileEvents"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a population lies: neurons first … first+size-1, ``offset`` steps late."""
+
+    first: int
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileEvents:
+    """Host events of one or more runs, in the order in which the host sends them.
+
+    ``axon[start[r*steps+t]:start[r*steps+t+1]]`` are those of step t of run r, ascending.
+    """
+
+    runs: int
+    steps: int
+    start: npt.NDArray[np.int64]
+    axon: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Memory contents of a tile for one network.
+
+    Parameters
+    ----------
+    config : TileConfig
+        The tile.
+    network : IntegerNetwork
+        What it runs.
+    memories : dict of str to ndarray of uint64, (rows, lanes)
+        Packed words of every memory of ``formats.memories(config)``, states and accumulators zero.
+    groups : int
+        Number of mapped groups.
+    placement : dict of str to Placement
+        Place of every population of the network (relay neurons are not listed).
+    input_start, input_axon, input_delay : ndarray
+        Line i is sent to axons ``input_axon[input_start[i]:input_start[i+1]]``, each
+        ``input_delay`` steps later.
+    """
+
+    config: TileConfig
+    network: IntegerNetwork
+    memories: dict[str, npt.NDArray[np.uint64]]
+    groups: int
+    placement: dict[str, Placement]
+    input_start: npt.NDArray[np.int64]
+    input_axon: npt.NDArray[np.int32]
+    input_delay: npt.NDArray[np.int32]
+
+    @property
+    def drain(self) -> int:
+        """Tile steps after the last model step until every population has ended."""
+        return max(place.offset for place in self.placement.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides spikes, states and cycles."""
+        return digest([
+            ("config", self.config.digest), ("network", self.network.digest),
+            ("groups", self.groups),
+            ("placement", {k: [p.first, p.size, p.offset] for k, p in self.placement.items()}),
+            *sorted(self.memories.items()),
+            ("start", self.input_start), ("axon", self.input_axon), ("delay", self.input_delay)])
+
+    def events(self, stimulus: Stimulus, *, keep_state: bool = False) -> TileEvents:
+        """Host events for ``stimulus``: one run per sample, or one run of all with kept state.
+
+        Raises
+        ------
+        UserError
+            The stimulus has another number of inputs, or more steps than the tile can count.
+        """
+        if stimulus.inputs != self.network.input_size:
+            raise UserError(f"the stimulus has {stimulus.inputs} inputs, the network has "
+                            f"{self.network.input_size}")
+        runs = 1 if keep_state else stimulus.samples
+        model_steps = stimulus.samples * stimulus.steps // runs
+        steps = model_steps + self.drain
+        if steps >= 1 << self.config.step_bits:
+            raise UserError(f"a run of {steps} steps does not fit step_bits = "
+                            f"{self.config.step_bits}, which allow {(1 << self.config.step_bits) - 1}")
+        row = np.repeat(np.arange(stimulus.samples * stimulus.steps), np.diff(stimulus.start))
+        fan_out = np.diff(self.input_start)[stimulus.line]
+        ends = np.cumsum(fan_out)
+        index = (np.arange(ends[-1] if ends.size else 0)
+                 - np.repeat(ends - fan_out, fan_out)
+                 + np.repeat(self.input_start[stimulus.line], fan_out))
+        row = np.repeat(row, fan_out)
+        tile_row = row // model_steps * steps + row % model_steps + self.input_delay[index]
+        axon = self.input_axon[index]
+        order = np.lexsort((axon, tile_row))
+        start = np.searchsorted(tile_row[order], np.arange(runs * steps + 1))
+        return TileEvents(runs, steps, start.astype(np.int64), axon[order])

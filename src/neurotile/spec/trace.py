@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trace: what an engine reports, in the terms of the network; and its tile-level form."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from .network import IntegerNetwork
+from .program import Program
+from .stimulus import Stimulus
+
+__all__ = ["Record", "TileTrace", "Trace", "full_record", "recorded_neurons", "to_trace"]
+
+Record = dict[str, npt.NDArray[np.int64]]
+"""Neurons of each population whose membrane potential is kept for every step."""
+
+
+@dataclass(frozen=True, eq=False)
+class TileTrace:
+    """What fast engine and RTL see at the tile.
+
+    Parameters
+    ----------
+    barrier : ndarray of int64, (runs, steps)
+        Cycle in which the barrier of each step fired; a run starts at cycle 0.
+    spike_run, spike_step, spike_neuron, spike_cycle : ndarray of int64
+        Output spikes in order: run, tile step whose update emitted it, tile neuron, cycle.
+    membrane : ndarray of int64, (runs, steps, recorded)
+        Potential of the recorded tile neurons after each update.
+    final : dict of str to ndarray of int64, (runs, neurons)
+        ``membrane``, ``current`` and ``accumulator`` at the end of each run, as far as they exist.
+    counters : dict of str to ndarray of int64, (runs,)
+        The counters of docs/semantics.md, section 7.
+    synapse : ndarray of int64, (synapse_words, lanes)
+        Stored weights (bit patterns) at the end.
+    """
+
+    barrier: npt.NDArray[np.int64]
+    spike_run: npt.NDArray[np.int64]
+    spike_step: npt.NDArray[np.int64]
+    spike_neuron: npt.NDArray[np.int64]
+    spike_cycle: npt.NDArray[np.int64]
+    membrane: npt.NDArray[np.int64]
+    final: dict[str, npt.NDArray[np.int64]]
+    counters: dict[str, npt.NDArray[np.int64]]
+    synapse: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Spikes, potentials and states of every node in model time.
+
+    Parameters
+    ----------
+    engine : str
+        ``golden``, ``fast`` or ``rtl``.
+    network, stimulus : str
+        Digests of what ran.
+    keep_state : bool
+        Samples followed each other without CLEAR.
+    spikes : dict of str to ndarray of uint8, (samples, steps, neurons)
+        Every spiking population.
+    potentials : dict of str to ndarray of int64, (samples, steps, recorded)
+        Membrane potential after each step of the neurons in ``record``; all neurons of readouts.
+    record : Record
+        Which neurons ``potentials`` holds.
+    states : dict of str to ndarray of int64, (runs, neurons)
+        ``NODE.v`` and, for current-based models, ``NODE.i`` at the end of each run (a sample, or
+        all samples together with ``keep_state``).
+    tile : TileTrace, optional
+        Cycles and counters; golden has none.
+    """
+
+    engine: str
+    network: str
+    stimulus: str
+    keep_state: bool
+    spikes: dict[str, npt.NDArray[np.uint8]]
+    potentials: dict[str, npt.NDArray[np.int64]]
+    record: Record
+    states: dict[str, npt.NDArray[np.int64]]
+    program: str | None = None
+    tile: TileTrace | None = field(default=None, repr=False)
+
+
+def full_record(network: IntegerNetwork, record: Record | None) -> Record:
+    """``record`` with all neurons of the readout populations added."""
+    readouts = {p.name: np.arange(p.size) for p in network.populations if not p.spikes}
+    return {**{k: np.asarray(v, np.int64) for k, v in (record or {}).items()}, **readouts}
+
+
+def recorded_neurons(program: Program, record: Record) -> npt.NDArray[np.int64]:
+    """Tile neurons of ``record``, population by population."""
+    return np.concatenate([program.placement[name].first + index
+                           for name, index in record.items()] or [np.zeros(0, np.int64)])
+
+
+def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: str,
+             record: Record, keep_state: bool) -> Trace:
+    """Trace in model time of what was seen at the tile: offsets taken off, nodes told apart."""
+    samples, steps = stimulus.samples, stimulus.steps
+    runs = tile.barrier.shape[0]
+    model_steps = samples * steps // runs
+    owner = np.full(program.config.neurons, -1)
+    spikes, states, potentials, offsets = {}, {}, {}, []
+    for number, p in enumerate(program.network.populations):
+        place = program.placement[p.name]
+        part = slice(place.first, place.first + place.size)
+        owner[part] = number
+        offsets.append(place.offset)
+        if p.spikes:
+            spikes[p.name] = np.zeros((runs, model_steps, p.size), np.uint8)
+        states[f"{p.name}.v"] = tile.final["membrane"][:, part]
+        if p.has_current:
+            states[f"{p.name}.i"] = tile.final["current"][:, part]
+    node = owner[tile.spike_neuron]
+    for number, p in enumerate(program.network.populations):
+        if p.spikes:
+            mine = node == number
+            spikes[p.name][tile.spike_run[mine], tile.spike_step[mine] - offsets[number],
+                           tile.spike_neuron[mine] - program.placement[p.name].first] = 1
+            spikes[p.name] = spikes[p.name].reshape(samples, steps, p.size)
+    column = 0
+    for name, index in record.items():
+        offset = program.placement[name].offset
+        part = tile.membrane[:, offset:offset + model_steps, column:column + len(index)]
+        potentials[name] = part.reshape(samples, steps, len(index))
+        column += len(index)
+    return Trace(engine=engine, network=program.network.digest, stimulus=stimulus.digest,
+                 keep_state=keep_state, spikes=spikes, potentials=potentials, record=record,
+                 states=states, program=program.digest, tile=tile)
