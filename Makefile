@@ -59,7 +59,8 @@ bench: check-libpython $(VENV)/.bench  ## speed and counts beside other simulato
 	$(PY) -m neurotile.testbenches.bench_compare $(ARGS)
 
 zoo: $(VENV)/.train  ## train the zoo's networks again
-	$(PY) -m neurotile.models.zoo.train $(ARGS)
+	@for script in models/zoo/train_*.py; do \
+		$(PY) -m neurotile.models.zoo.$$(basename $$script .py) $(ARGS) || exit 1; done
 
 fpga-check: $(VENV)/.dev  ## synthesis, place and route: does the tile fit and meet timing?
 	$(PY) -m neurotile.testbenches.fpga_timing $(ARGS)
