@@ -77,7 +77,7 @@ check-python:
 	@test -n "$(PYTHON)" || { \
 		echo "neurotile needs Python 3.11 or newer. On Debian 12: apt-get install python3 python3-venv"; \
 		exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "$(PYTHON) is older than 3.11, or is missing. On Debian 12: apt-get install python3 python3-venv"; \
 		exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
