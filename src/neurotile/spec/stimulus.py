@@ -108,8 +108,9 @@ class Stimulus:
             The file is missing, damaged or holds something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                if not hasattr(archive, "files"):
+            with open(path, "rb") as file:  # numpy leaves the file open when it is damaged
+                archive = np.load(file, allow_pickle=False)
+                if isinstance(archive, np.ndarray):
                     raise UserError(f"{path}: is one array; an .npz file with 'spikes' is needed")
                 if "spikes" not in archive.files:
                     raise UserError(f"{path}: has no array 'spikes', only "
