@@ -122,7 +122,7 @@ def test_missing_and_binary_toml(tmp_path):
 
 
 def test_unknown_preset_suggests():
-    with pytest.raises(UserError, match="unknown preset 'defualt'; did you mean 'default'?"):
+    with pytest.raises(UserError, match=r"unknown preset 'defualt'; did you mean 'default'\? there are"):
         preset("defualt")
 
 

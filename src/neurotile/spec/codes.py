@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes that the RTL, the simulators and the host agree on (docs/semantics.md, sections 5 and 8)."""
+"""Codes that RTL, simulators and host agree on (docs/semantics.md, sections 5 and 8)."""
 
 from enum import IntEnum
 

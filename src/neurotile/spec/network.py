@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IntegerNetwork: a quantised spiking network before it is mapped (docs/semantics.md, section 1)."""
+"""IntegerNetwork: a quantised network before it is mapped (docs/semantics.md, section 1)."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -210,7 +210,8 @@ class IntegerNetwork:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Number of lines or neurons of every node."""
-        return {node.name: node.size for node in (*self.inputs, *self.populations)}
+        return ({port.name: port.size for port in self.inputs}
+                | {population.name: population.size for population in self.populations})
 
     @property
     def input_size(self) -> int:

@@ -20,8 +20,9 @@ _SMALL = _DEFAULT.replace(name="small", axons=64, neurons=32, lanes=4, synapse_w
 PRESETS = {
     config.name: config for config in (
         _DEFAULT,
-        _DEFAULT.replace(name="wide", axons=2048, neurons=512, synapse_words=65536, queue_depth=512),
-        # One iCE40 UP5K: weights in two of its four SPRAM blocks, one lane pair, no multiplier.
+        _DEFAULT.replace(name="wide", axons=2048, neurons=512, synapse_words=65536,
+                         queue_depth=512),
+        # For an iCE40 UP5K: the weights fill one of its four SPRAM blocks; no multipliers.
         _DEFAULT.replace(name="up5k", lanes=4, weight_bits=4, synapse_words=16384,
                          models=("if", "sublif"), parameters="shared", acc_bits=16),
     )
@@ -53,6 +54,6 @@ def preset(name: str) -> TileConfig:
     known = {**PRESETS, **TEST_PRESETS}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UserError(f"unknown preset {name!r}{hint} Presets: {', '.join(PRESETS)}")
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"unknown preset {name!r}; {hint}there are {', '.join(PRESETS)}")
     return known[name]

@@ -98,8 +98,9 @@ class Program:
         model_steps = stimulus.samples * stimulus.steps // runs
         steps = model_steps + self.drain
         if steps >= 1 << self.config.step_bits:
-            raise UserError(f"a run of {steps} steps does not fit step_bits = "
-                            f"{self.config.step_bits}, which allow {(1 << self.config.step_bits) - 1}")
+            raise UserError(f"a run of {steps} steps is longer than the "
+                            f"{(1 << self.config.step_bits) - 1} that step_bits = "
+                            f"{self.config.step_bits} allows")
         row = np.repeat(np.arange(stimulus.samples * stimulus.steps), np.diff(stimulus.start))
         fan_out = np.diff(self.input_start)[stimulus.line]
         ends = np.cumsum(fan_out)

@@ -124,8 +124,8 @@ def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: s
     column = 0
     for name, index in record.items():
         offset = program.placement[name].offset
-        part = tile.membrane[:, offset:offset + model_steps, column:column + len(index)]
-        potentials[name] = part.reshape(samples, steps, len(index))
+        seen = tile.membrane[:, offset:offset + model_steps, column:column + len(index)]
+        potentials[name] = seen.reshape(samples, steps, len(index))
         column += len(index)
     return Trace(engine=engine, network=program.network.digest, stimulus=stimulus.digest,
                  keep_state=keep_state, spikes=spikes, potentials=potentials, record=record,

@@ -85,7 +85,7 @@ class Word:
         names = [field.name for field in self.fields]
         if set(values) != set(names):
             raise TypeError(f"{self.name}.pack() takes {names}, not {list(values)}")
-        word = np.uint64(0)
+        word: npt.NDArray[np.uint64] = np.zeros((), np.uint64)
         for field in self.fields:
             value, (low, high) = np.asarray(values[field.name], np.int64), field.limits
             wrong = (value < low) | (value > high)
