@@ -98,7 +98,7 @@ def segments(layout: Layout, config: TileConfig) -> Segments:
 
 
 def merge_gaps(exact: Segments, limit: int) -> Segments:
-    """At most ``limit`` segments by bridging the smallest gaps; more only if there are more axons."""
+    """At most ``limit`` segments by bridging the smallest gaps; more if axons are more."""
     excess = len(exact.first) - limit
     if excess <= 0:
         return exact

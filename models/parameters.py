@@ -67,4 +67,5 @@ def group_sets(layout: Layout, config: TileConfig) -> tuple[Int, dict[str, Int]]
 
 def _refusal(node: Node, name: str, config: TileConfig) -> str:
     return (f"population {node.population.name!r}: {name} differs between neurons of one "
-            f"group, and {config.name} has parameters = \"shared\"; parameters = \"neuron\" would do")
+            f"group, and {config.name} has parameters = \"shared\"; "
+            "parameters = \"neuron\" would do")

@@ -76,4 +76,5 @@ def relay_population(stage: Stage, config: TileConfig) -> Population:
         if model in config.models:
             return Population(stage.name, len(stage.sources), model, np.array(threshold))
     raise UserError(f"{config.name}: the spikes of {stage.source!r} must be delayed by relay "
-                    f"neurons, and no model that fires is built in (models = {', '.join(config.models)})")
+                    f"neurons, and no model that fires is built in "
+                    f"(models = {', '.join(config.models)})")
