@@ -108,8 +108,11 @@ class Program:
                  - np.repeat(ends - fan_out, fan_out)
                  + np.repeat(self.input_start[stimulus.line], fan_out))
         row = np.repeat(row, fan_out)
-        tile_row = row // model_steps * steps + row % model_steps + self.input_delay[index]
-        axon = self.input_axon[index]
+        step = row % model_steps + self.input_delay[index]
+        # Sent after the run's last step, an event would be one of the next run.
+        within = step < steps
+        tile_row = (row // model_steps * steps + step)[within]
+        axon = self.input_axon[index[within]]
         order = np.lexsort((axon, tile_row))
         start = np.searchsorted(tile_row[order], np.arange(runs * steps + 1))
         return TileEvents(runs, steps, start.astype(np.int64), axon[order])
