@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job in three lines of Python: network and spikes in, result out (docs/python_api.md)."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import metrics
+from .chunks import merge, portion
+from .energy import estimate
+from .spec import (
+    PRESETS,
+    IntegerNetwork,
+    Population,
+    Program,
+    Record,
+    Stimulus,
+    TileConfig,
+    Trace,
+    UserError,
+    preset,
+)
+from .weights import network_weights, stored_weights
+
+if TYPE_CHECKING:
+    import nir
+
+    from .models.float_network import FloatNetwork
+    from .models.quantisation_report import QuantisationReport
+
+__all__ = ["ENGINES", "Build", "Result", "build", "load", "run"]
+
+ENGINES = ("golden", "fast", "rtl")
+_FIRST, _SECONDS = 32, 0.5  # samples of the first portion; time that a later one should take
+
+Progress = Callable[[float, Trace | None], None]
+"""Called with the number of samples done, and with the trace of a portion when it is complete."""
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A network made ready for the engines.
+
+    Parameters
+    ----------
+    network : IntegerNetwork
+        What runs.
+    config, program : TileConfig and Program, optional
+        The tile and its memory contents; missing if only the golden engine can run the network.
+    source : FloatNetwork, optional
+        The network before quantisation.
+    quantisation : QuantisationReport, optional
+        What quantisation changed.
+    digest : str, optional
+        SHA-256 of the file that the network came from.
+    notes : tuple of str
+        What was chosen and what to be aware of, one line each.
+    """
+
+    network: IntegerNetwork
+    config: TileConfig | None = None
+    program: Program | None = None
+    source: "FloatNetwork | None" = None
+    quantisation: "QuantisationReport | None" = None
+    digest: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def output(self) -> Population:
+        """The population that is read as the answer."""
+        shown = [] if self.source is None else [
+            name for names in self.source.outputs.values() for name in names]
+        return metrics.output_population(self.network, shown)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came out of a run."""
+
+    build: Build
+    stimulus: Stimulus
+    trace: Trace
+    seconds: float
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def spikes(self) -> dict[str, npt.NDArray[np.uint8]]:
+        """Spikes (samples, steps, neurons) of every spiking node."""
+        return self.trace.spikes
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of samples classified as labelled, 0..1; None without labels."""
+        found: float | None = self.metrics.get("accuracy")
+        return found
+
+    @cached_property
+    def weights(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Final weights (targets, sources) by projection, read back from the tile if it ran."""
+        if self.trace.tile is None or self.build.program is None:
+            return network_weights(self.build.network)
+        return stored_weights(self.build.program, self.trace.tile.synapse)
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """Digest of what each sample did."""
+        return metrics.sample_digests(self.trace)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Content of metrics.json (docs/cli.md)."""
+        found = metrics.summary(self.build.network, self.build.program, self.stimulus, self.trace,
+                                output=self.build.output, digests=self.digests,
+                                weights=self.weights)
+        program, tile = self.build.program, self.trace.tile
+        if program is not None and tile is not None:
+            found["energy"] = estimate(
+                program.config, found["counters"], group_issues=program.groups * tile.barrier.size,
+                samples=self.stimulus.samples, syn_events=found["syn_events"])
+        found["seconds"] = round(self.seconds, 4)
+        return found
+
+    @property
+    def dropped(self) -> int:
+        """Spikes that met a full event queue; the result is not the network's if there are any."""
+        return 0 if self.trace.tile is None else int(self.trace.tile.counters["drops"].sum())
+
+    def save(self, path: str | Path, *, report: bool = True) -> Path:
+        """Write a run directory (docs/cli.md), replacing an older one, and return its path.
+
+        Raises
+        ------
+        UserError
+            ``path`` holds something else.
+        """
+        from .save import save
+        return save(self, Path(path), report=report)
+
+
+def load(path: "str | Path | nir.NIRGraph", *, dt: float | None = None,
+         reset: str | Mapping[str, str] | None = None) -> "FloatNetwork":
+    """Read a NIR file.
+
+    Parameters
+    ----------
+    path : str, Path or nir.NIRGraph
+        The file, or a graph in memory.
+    dt : float, optional
+        Length of a step in seconds, if the file does not say.
+    reset : 'zero', 'subtract', or a dict of node to one of these, optional
+        Reset rule; key '' stands for all other nodes.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, or holds what is not supported.
+    """
+    from .models import nir_import
+    return nir_import.load(path, dt=dt, reset=reset)
+
+
+def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
+          config: TileConfig | str | None = None, weight_bits: int | None = None,
+          state_bits: int | None = None, mapped: bool = True) -> Build:
+    """Quantise and map a network.
+
+    Parameters
+    ----------
+    network : path of a NIR file, FloatNetwork or IntegerNetwork
+        What shall run.
+    config : TileConfig or name of a preset, optional
+        The tile; the smallest preset that fits, if not given.
+    weight_bits, state_bits : int, optional
+        Number formats; those of the tile, if not given. The tile follows them.
+    mapped : bool
+        False allows a network that fits no preset, for the golden engine.
+
+    Raises
+    ------
+    UserError
+        The network is refused, or does not fit.
+    """
+    file_digest = None
+    if isinstance(network, str | Path):
+        source = load(network)
+        file_digest = hashlib.sha256(Path(network).read_bytes()).hexdigest()
+        return replace(build(source, config=config, weight_bits=weight_bits, state_bits=state_bits,
+                             mapped=mapped), digest=file_digest)
+    _check_bits(weight_bits, state_bits)
+    base = preset(config) if isinstance(config, str) else config
+    if isinstance(network, IntegerNetwork):
+        if weight_bits is not None or state_bits is not None:
+            raise UserError("weight_bits and state_bits are fixed: the network is in integers")
+        return _place(Build(network), base, mapped)
+    from .models.quantise import quantise
+    formats = _varied(base or PRESETS["default"], weight_bits, state_bits)
+    integers, report = quantise(
+        network, weight_bits=weight_bits or formats.weight_bits, state_bits=formats.state_bits,
+        decay_bits=formats.decay_bits, shift_bits=formats.shift_bits)
+    made = Build(integers, source=network, quantisation=report, notes=tuple(network.warnings))
+    return _place(made, formats if base else None, mapped)
+
+
+def _place(made: Build, config: TileConfig | None, mapped: bool) -> Build:
+    from .models.map import choose_preset, map_network
+    note = ""
+    try:
+        if config is None:
+            config = choose_preset(made.network)
+            note = "preset {} (the smallest that fits)"
+        else:
+            note = "preset {}" if config.name in PRESETS else "{}"
+        program = map_network(made.network, config)
+    except UserError as error:
+        if mapped:
+            raise
+        return replace(made, notes=(*made.notes, f"not mapped: {error}"))
+    note = note.format(config.name) + _changes(config)
+    return replace(made, config=config, program=program, notes=(*made.notes, f"tile: {note}"))
+
+
+def _check_bits(weight_bits: int | None, state_bits: int | None) -> None:
+    for key, value, low, high in (("weight_bits", weight_bits, 1, 16),
+                                  ("state_bits", state_bits, 8, 32)):
+        if value is not None and not low <= value <= high:
+            raise UserError(f"{key} must be in {low}..{high}, not {value}")
+
+
+def _varied(config: TileConfig, weight_bits: int | None, state_bits: int | None) -> TileConfig:
+    """``config`` with room for these formats; accumulators grow as weights do."""
+    stored = config.weight_bits if weight_bits is None else 1 << (weight_bits - 1).bit_length()
+    grown = config.acc_bits + max(0, stored - config.weight_bits)
+    return config.replace(weight_bits=stored, state_bits=state_bits or config.state_bits,
+                          acc_bits=min(32, grown))
+
+
+def _changes(config: TileConfig) -> str:
+    """How ``config`` differs from the preset of its name, as text."""
+    base = PRESETS.get(config.name)
+    if base is None or base == config:
+        return ""
+    old = base.to_dict()
+    return " with " + ", ".join(f"{key} {value}" for key, value in config.to_dict().items()
+                                if value != old[key])
+
+
+def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
+        spikes: npt.ArrayLike | Stimulus, *, labels: npt.ArrayLike | None = None,
+        engine: str = "fast", keep_state: bool = False, record: Record | None = None,
+        config: TileConfig | str | None = None, weight_bits: int | None = None,
+        state_bits: int | None = None, progress: Progress | None = None) -> Result:
+    """Run a network on spikes.
+
+    Parameters
+    ----------
+    network : path of a NIR file, FloatNetwork, IntegerNetwork or Build
+        What shall run.
+    spikes : array_like of 0 and 1, (steps, inputs) or (samples, steps, inputs), or Stimulus
+        Input.
+    labels : array_like of int, (samples,), optional
+        Right class of each sample.
+    engine : str
+        ``golden``, ``fast`` or ``rtl``.
+    keep_state : bool
+        Samples follow each other without CLEAR.
+    record : dict of str to ndarray of int, optional
+        Neurons whose membrane potential is kept; readouts are kept anyway.
+    config, weight_bits, state_bits
+        As for :func:`build`.
+    progress : callable, optional
+        Called after each portion of samples.
+
+    Raises
+    ------
+    UserError
+        Something given is wrong; the message says what.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
+    stimulus = spikes if isinstance(spikes, Stimulus) else Stimulus.from_dense(spikes, labels)
+    made = network if isinstance(network, Build) else build(
+        network, config=config, weight_bits=weight_bits, state_bits=state_bits,
+        mapped=engine != "golden" or config is not None)
+    if stimulus.inputs != made.network.input_size:
+        raise UserError(f"the stimulus has {stimulus.inputs} inputs, the network has "
+                        f"{made.network.input_size}")
+    metrics.check_labels(made.output, stimulus)
+    start = time.perf_counter()
+    trace = _run(made, stimulus, engine, keep_state, record, progress)
+    return Result(made, stimulus, trace, time.perf_counter() - start)
+
+
+def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record: Record | None,
+         progress: Progress | None) -> Trace:
+    if keep_state or progress is None:
+        trace = _once(made, stimulus, engine, keep_state, record, 0, progress)
+        if progress is not None:
+            progress(stimulus.samples, trace)
+        return trace
+    parts, done, size = [], 0, _FIRST
+    while done < stimulus.samples:
+        start = time.perf_counter()
+        part = portion(stimulus, done, min(done + size, stimulus.samples))
+        parts.append(_once(made, part, engine, keep_state, record, done, progress))
+        done += part.samples
+        progress(done, parts[-1])
+        # At most fourfold: the first portion also compiles and loads.
+        faster = _SECONDS / max(time.perf_counter() - start, 1e-6)
+        size = int(part.samples * min(4.0, max(1.0, faster)))
+    return merge(parts, stimulus)
+
+
+def _once(made: Build, part: Stimulus, engine: str, keep_state: bool, record: Record | None,
+          before: int, progress: Progress | None) -> Trace:
+    if engine == "golden":
+        from .models import golden
+        return golden.run(made.network, part, record=record, keep_state=keep_state)
+    if made.program is None:
+        raise UserError(f"the {engine} engine needs a network that fits a tile")
+
+    def tick(done: int, total: int) -> None:
+        if progress is not None and done < total:
+            progress(before + part.samples * done / total, None)
+
+    if engine == "fast":
+        from .sim.engine import run as run_fast
+        return run_fast(made.program, part, record=record, keep_state=keep_state, progress=tick)
+    from .hw.engine import run as run_rtl
+    return run_rtl(made.program, part, record=record, keep_state=keep_state, progress=tick)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a result as a run directory (docs/cli.md)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import __version__
+from .rundir import MARK, new_directory, write_json, write_npz
+from .spec import UserError
+
+if TYPE_CHECKING:
+    from .pipeline import Result
+
+__all__ = ["cycle_arrays", "memory_arrays", "run_description", "save", "trace_arrays"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save(result: "Result", path: Path, *, report: bool) -> Path:
+    """Write all files of ``result`` into directory ``path``, or none."""
+    with new_directory(path) as folder:
+        write_json(folder / "run.json", run_description(result))
+        write_json(folder / "metrics.json", result.metrics)
+        write_npz(folder / "trace.npz", trace_arrays(result))
+        write_npz(folder / "cycles.npz", cycle_arrays(result))
+        write_npz(folder / "memories.npz", memory_arrays(result))
+        if report:
+            from .report import render
+            (folder / "report.html").write_text(render(result), encoding="utf-8")
+    return path
+
+
+def run_description(result: "Result") -> dict[str, Any]:
+    """What ran: digests, formats, tile, options."""
+    build, trace, stimulus = result.build, result.trace, result.stimulus
+    network = build.network
+    return {
+        "made_by": MARK, "version": __version__, "engine": trace.engine,
+        "model": build.digest, "name": network.name,
+        "network": trace.network, "stimulus": trace.stimulus, "program": trace.program,
+        "samples": stimulus.samples, "steps": stimulus.steps, "inputs": stimulus.inputs,
+        "keep_state": trace.keep_state, "labels": stimulus.labels is not None, "dt": network.dt,
+        "weight_bits": network.weight_bits, "state_bits": network.state_bits,
+        "decay_bits": network.decay_bits,
+        "populations": [{"name": p.name, "neurons": p.size, "model": p.model, "reset": p.reset,
+                         "scale": network.scales.get(p.name)} for p in network.populations],
+        "spiking": [p.name for p in network.populations if p.spikes],
+        "record": {name: index.tolist() for name, index in trace.record.items()},
+        "config": None if build.config is None else build.config.to_dict(),
+        "notes": list(build.notes), "options": result.options}
+
+
+def trace_arrays(result: "Result") -> Arrays:
+    """Spikes by node, and recorded potentials as ``NODE.v``."""
+    trace = result.trace
+    found: Arrays = dict(trace.spikes)
+    for name, values in trace.potentials.items():
+        if f"{name}.v" in found:
+            raise UserError(f"a node is called {name + '.v'!r}, which is the key of the potentials "
+                            f"of {name!r}; rename it in the file")
+        found[f"{name}.v"] = values.astype(np.int32)
+    return found
+
+
+def cycle_arrays(result: "Result") -> Arrays:
+    """Cycle of every barrier and output spike, and the counters; empty without a tile."""
+    tile = result.trace.tile
+    if tile is None:
+        return {}
+    found: Arrays = {"barrier": tile.barrier, "spike_run": tile.spike_run,
+                     "spike_step": tile.spike_step, "spike_neuron": tile.spike_neuron,
+                     "spike_cycle": tile.spike_cycle}
+    return found | {f"counter.{name}": value for name, value in tile.counters.items()}
+
+
+def memory_arrays(result: "Result") -> Arrays:
+    """Final states and weights by node, and the digest of every sample."""
+    found: Arrays = {key: value.astype(np.int32) for key, value in result.trace.states.items()}
+    found |= {f"{key}.w": value.astype(np.int32) for key, value in result.weights.items()}
+    return {**found, "digest": np.array(result.digests, "U64")}
