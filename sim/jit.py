@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the engine's functions are compiled."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from .. import spec
+
+__all__ = ["entry", "kernel", "source_digest"]
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile ``function`` as a part of an :func:`entry`."""
+    # No cache here: numba checks only the file of the function that it caches, so a part that was
+    # kept on disk would still hold the old machine code of what it calls in another file.
+    return numba.njit(error_model="numpy")(function)
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile ``function``, which Python calls, and keep its machine code on disk.
+
+    The function must read :func:`source_digest` of its maker from a closure: closures are part of
+    numba's key, so that a change in any kernel compiles again.
+    """
+    return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+
+
+def source_digest() -> str:
+    """SHA-256 over the sources that compiled code may depend on, hexadecimal."""
+    state = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(spec.__file__).parent):
+        for path in sorted(folder.glob("*.py")):
+            state.update(path.read_bytes())
+    return state.hexdigest()

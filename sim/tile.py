@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tile: its parts composed into steps, its steps into runs."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .axon_walker import idle_walker, walk
+from .event_queue import QueueTimes, accept, pop
+from .jit import entry, kernel, source_digest
+from .layout import Contents, Setup, State
+from .npe import add_segment, flush_batch, update_span, wrap
+from .spike_encoder import emit, find_spikes
+
+__all__ = ["ENDLESS", "FULL", "PAUSED", "Events", "Log", "advance"]
+
+Times = npt.NDArray[np.int64]
+
+PAUSED, FULL, ENDLESS = 0, 1, 2
+"""Why :func:`advance` returned: all steps asked for are done; the log needs more room for spikes; an
+event came to a tile whose axon segments never end."""
+
+EVENTS, SYNAPSE_READS, HAZARD_STALLS, UPDATES, FIFO_STALLS, SPIKES, DROPS, HIGH_WATER = range(8)
+
+RUN, STEP, CYCLE, QUEUED, LOGGED = range(5)
+
+
+class Events(NamedTuple):
+    """Host events as in ``spec.TileEvents``."""
+
+    steps: int
+    start: Times
+    axon: npt.NDArray[np.int32]
+
+
+class Log(NamedTuple):
+    """What the kernels write down, with the fields of ``spec.TileTrace``."""
+
+    barrier: Times
+    spike_run: Times
+    spike_step: Times
+    spike_neuron: Times
+    spike_cycle: Times
+    recorded: Times
+    """Neurons whose membrane potential is kept."""
+    membrane: Times
+    final_membrane: Times
+    final_current: Times
+    final_accumulator: Times
+    counters: Times
+    place: Times
+    """Run, step, first cycle of the step, own spikes in the queue, and spikes logged so far."""
+
+
+@kernel
+def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray[np.int32],
+               own: int, start: int) -> int:
+    """Cycle of the barrier of a step with ``own`` spikes in the queue, begun in cycle ``start``."""
+    counter = state.counter
+    walker = idle_walker(setup, start)
+    times = QueueTimes(start - 1, 0, max(own, counter[HIGH_WATER]))
+    batch = (0, 0, 0)
+    entries = own + host.size
+    for entry_number in range(entries):
+        if entry_number < own:
+            axon, visible = np.int64(state.queue[entry_number]), start
+        else:
+            times = accept(times, state.popped, entry_number)
+            axon = np.int64(host[entry_number - own]) & setup.axons - 1
+            visible = times.accepted + 1
+        fetched = max(walker.taken, visible)
+        pop(state.popped, entry_number, fetched)
+        while True:
+            segment = contents.segment[axon]
+            walker = walk(setup, walker, segment, fetched)
+            counter[SYNAPSE_READS] += segment["groups"]
+            counter[HAZARD_STALLS] += walker.cycle - walker.taken - segment["groups"]
+            batch = add_segment(setup, contents, state, segment, batch)
+            if segment["last"]:
+                break
+            axon = (axon + 1) & setup.axons - 1
+            fetched = walker.taken
+    flush_batch(contents, state, batch)
+    counter[EVENTS] += entries
+    counter[HIGH_WATER] = times.high_water
+    accepted = accept(times, state.popped, entries).accepted
+    return max(accepted + 1, walker.cycle + setup.integrate_stages + 1)
+
+
+@kernel
+def _update(setup: Setup, contents: Contents, state: State, step: int) -> None:
+    """Update every mapped group that is active in this step."""
+    step = min(step, setup.last_step)
+    for index in range(contents.span.size):
+        span = contents.span[index]
+        since = step - span["offset"]
+        if since >= 0 and (setup.length == 0 or since < setup.length):
+            update_span(setup, contents, state, span)
+            state.counter[UPDATES] += (span["stop"] - span["first"]) >> setup.lane_bits
+        else:
+            state.fired[span["first"]:span["stop"]] = 0
+
+
+@kernel
+def _send(contents: Contents, state: State, log: Log, spikes: int) -> int:
+    """Log the spikes that go to the host, queue those that stay; returns the length of the queue."""
+    run, step, logged, queued = log.place[RUN], log.place[STEP], log.place[LOGGED], 0
+    for s in range(spikes):
+        neuron = state.spike[s]
+        if contents.output[neuron]:
+            log.spike_run[logged] = run
+            log.spike_step[logged] = step
+            log.spike_neuron[logged] = neuron
+            log.spike_cycle[logged] = state.spike_cycle[s]
+            logged += 1
+        if contents.local[neuron]:
+            if queued < state.queue.size:
+                state.queue[queued] = contents.route_axon[neuron]
+                queued += 1
+            else:
+                state.counter[DROPS] += 1
+    log.place[LOGGED] = logged
+    state.counter[HIGH_WATER] = max(state.counter[HIGH_WATER], queued)
+    return queued
+
+
+@kernel
+def _clear(state: State) -> None:
+    state.membrane[:] = 0
+    state.current[:] = 0
+    state.accumulator[:] = 0
+    state.fired[:] = 0
+    state.counter[:] = 0
+
+
+@kernel
+def _finish(setup: Setup, state: State, log: Log, run: int) -> None:
+    """Keep the states and counters at the end of a run, as far as the tile has them."""
+    log.final_membrane[run] = state.membrane
+    if log.final_current.size:
+        log.final_current[run] = state.current
+    for n in range(setup.neurons):
+        log.final_accumulator[run, n] = wrap(setup, state.accumulator[n])
+    for index in range(state.counter.size):
+        log.counters[index, run] = state.counter[index] & 0xFFFFFFFF
+
+
+def _make_advance(sources: str):
+    @entry
+    def advance(setup, contents, state, events, log, steps):
+        """Run up to ``steps`` steps from ``log.place``; the result says why it returned."""
+        len(sources)  # see jit.entry
+        place = log.place
+        for _ in range(steps):
+            run, step = place[RUN], place[STEP]
+            if place[LOGGED] + (setup.mapped << setup.lane_bits) > log.spike_cycle.size:
+                return FULL
+            if step == 0:
+                _clear(state)
+                place[CYCLE] = place[QUEUED] = 0
+            row = run * events.steps + step
+            host = events.axon[events.start[row]:events.start[row + 1]]
+            if setup.endless and host.size + place[QUEUED]:
+                return ENDLESS
+            barrier = _integrate(setup, contents, state, host, place[QUEUED], place[CYCLE])
+            log.barrier[run, step] = barrier
+            _update(setup, contents, state, step)
+            spikes = find_spikes(state.fired_words, setup.mapped << setup.lane_bits, state.spike)
+            done, stalls = emit(setup, barrier, state.spike, spikes, state.spike_cycle, state.credit)
+            state.counter[FIFO_STALLS] += stalls
+            state.counter[SPIKES] += spikes
+            place[QUEUED] = _send(contents, state, log, spikes)
+            place[CYCLE] = done + 1
+            for index in range(log.recorded.size):
+                log.membrane[run, step, index] = state.membrane[log.recorded[index]]
+            place[STEP] = step + 1
+            if step + 1 == events.steps:
+                _finish(setup, state, log, run)
+                place[RUN] = run + 1
+                place[STEP] = 0
+        return PAUSED
+
+    return advance
+
+
+advance = _make_advance(source_digest())
