@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accumulators: add a row of weights to a group's accumulators, read and clear them at the update."""
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from neurotile.spec import TileConfig
+from neurotile.spec.codes import MemoryId
+from neurotile.spec.formats import memories
+
+from .layouts import read_port, row_layout, write_port
+from .synapse_memory import weights_layout
+
+__all__ = ["Accumulator"]
+
+
+class Accumulator(wiring.Component):
+    """Read-modify-write pipeline of ``integrate_stages`` stages over the accumulator memory.
+
+    The sender keeps back a group while its write is pending. Events and updates never meet.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Widths and depth of the pipeline.
+
+    Members
+    -------
+    event : ``In(1)``
+        A synapse word for ``event_group`` is read in this cycle.
+    event_group : ``In(group_bits)``
+        Group whose accumulators are added to.
+    weights : ``In(weights_layout(config))``
+        The weights, a cycle after ``event``.
+    select : ``In(1)``
+        The update reads ``select_group`` in this cycle.
+    select_group : ``In(group_bits)``
+        Group that the update reads; ``read.data`` has it in the next cycle.
+    clear : ``In(1)``
+        The update zeroes ``clear_group`` at the end of this cycle.
+    clear_group : ``In(group_bits)``
+        Group to zero.
+    read, write : ``Out(read_port(accumulator))``, ``Out(write_port(accumulator))``
+        The accumulator memory.
+    """
+
+    def __init__(self, config: TileConfig) -> None:
+        self.config = config
+        self.memory = {m.id: m for m in memories(config)}[MemoryId.ACCUMULATOR]
+        super().__init__({
+            "event": In(1),
+            "event_group": In(config.group_bits),
+            "weights": In(weights_layout(config)),
+            "select": In(1),
+            "select_group": In(config.group_bits),
+            "clear": In(1),
+            "clear_group": In(config.group_bits),
+            "read": Out(read_port(self.memory)),
+            "write": Out(write_port(self.memory)),
+        })
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.d.comb += [
+            self.read.address.eq(Mux(self.event, self.event_group, self.select_group)),
+            self.read.en.eq(self.event | self.select),
+        ]
+
+        valid, group = Signal(), Signal(self.config.group_bits)
+        m.d.sync += [valid.eq(self.event), group.eq(self.event_group)]
+        old, weights = self.read.data, self.weights
+        if self.config.integrate_stages == 2:
+            late_valid, late_group = Signal(), Signal(self.config.group_bits)
+            late_old = Signal(row_layout(self.memory))
+            late_weights = Signal(weights_layout(self.config))
+            m.d.sync += [late_valid.eq(valid), late_group.eq(group),
+                         late_old.eq(old), late_weights.eq(weights)]
+            valid, group, old, weights = late_valid, late_group, late_old, late_weights
+
+        m.d.comb += [self.write.address.eq(Mux(self.clear, self.clear_group, group)),
+                     self.write.en.eq(valid | self.clear)]
+        for lane in range(self.config.lanes):
+            with m.If(~self.clear):
+                m.d.comb += self.write.data[lane].eq(old[lane] + weights[lane])
+        return m

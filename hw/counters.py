@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters of docs/semantics.md, section 7."""
+
+from typing import Any
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from neurotile.spec import COUNTERS, TileConfig
+
+__all__ = ["COUNTED", "Counters"]
+
+COUNTED = tuple(name for name in COUNTERS if name != "queue_high_water")
+"""Counters that add one event per cycle at most."""
+
+
+class Counters(wiring.Component):
+    """Event counters, the high-water mark of the queue and the overflow flag.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Depth of the queue.
+
+    Members
+    -------
+    count_NAME : ``In(1)``
+        Count one for NAME of ``COUNTED`` in this cycle.
+    level : ``In(range(queue_depth + 1))``
+        Entries in the event queue.
+    clear : ``In(1)``
+        Zero everything at the end of this cycle.
+    NAME : ``Out(32)``
+        Value of every counter of ``COUNTERS``.
+    overflow : ``Out(1)``
+        A spike was dropped since the last clear.
+    """
+
+    def __init__(self, config: TileConfig) -> None:
+        super().__init__({
+            **{f"count_{name}": In(1) for name in COUNTED},
+            "level": In(range(config.queue_depth + 1)),
+            "clear": In(1),
+            **{name: Out(32) for name in COUNTERS},
+            "overflow": Out(1),
+        })
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        for name in COUNTED:
+            with m.If(getattr(self, f"count_{name}")):
+                m.d.sync += getattr(self, name).eq(getattr(self, name) + 1)
+        with m.If(self.count_drops):
+            m.d.sync += self.overflow.eq(1)
+        with m.If(self.level > self.queue_high_water):
+            m.d.sync += self.queue_high_water.eq(self.level)
+        with m.If(self.clear):
+            m.d.sync += [getattr(self, name).eq(0) for name in (*COUNTERS, "overflow")]
+        return m

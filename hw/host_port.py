@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Host port: requests to read and write registers and memories."""
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from neurotile.spec import TileConfig
+from neurotile.spec.codes import MemoryId
+from neurotile.spec.formats import host_request_word, memories
+
+from .layouts import host_bus, struct_layout
+
+__all__ = ["HostPort", "host_targets"]
+
+
+def host_targets(config: TileConfig) -> dict[str, MemoryId]:
+    """What the host can address: the registers and every memory, by name."""
+    return {"registers": MemoryId.REGISTERS,
+            **{memory.name: memory.id for memory in memories(config)}}
+
+
+class HostPort(wiring.Component):
+    """Executes requests in order, one per cycle at most; reads wait for the answer before.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Decides which memories there are; the others read 0 and ignore writes.
+
+    Members
+    -------
+    request : ``In(stream.Signature(host_request_word))``
+        Requests.
+    response : ``Out(stream.Signature(32))``
+        Answers to reads.
+    hold : ``In(1)``
+        Memories may be accessed; registers may be at any time.
+    NAME : ``Out(host_bus())``
+        Each of :func:`host_targets`.
+    """
+
+    def __init__(self, config: TileConfig) -> None:
+        self.targets = host_targets(config)
+        super().__init__({
+            "request": In(stream.Signature(struct_layout(host_request_word()))),
+            "response": Out(stream.Signature(32)),
+            "hold": In(1),
+            **{name: Out(host_bus()) for name in self.targets},
+        })
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        waits = Signal()
+        request = Signal.like(self.request.payload)
+        reading = Signal()
+        source = Signal.like(request.memory)
+
+        allowed = self.hold | (request.memory == MemoryId.REGISTERS)
+        room = ~reading & (~self.response.valid | self.response.ready)
+        execute = Signal()
+        m.d.comb += [
+            execute.eq(waits & allowed & (request.write | room)),
+            self.request.ready.eq(~waits | execute),
+        ]
+        with m.If(self.request.ready):
+            m.d.sync += [waits.eq(self.request.valid), request.eq(self.request.payload)]
+
+        m.d.sync += reading.eq(execute & ~request.write)
+        with m.If(execute):
+            m.d.sync += source.eq(request.memory)
+        for name, code in self.targets.items():
+            bus = getattr(self, name)
+            mine = execute & (request.memory == code)
+            m.d.comb += [bus.index.eq(request.index), bus.data.eq(request.data),
+                         bus.write.eq(mine & request.write), bus.read.eq(mine & ~request.write)]
+
+        with m.If(reading):
+            m.d.sync += [self.response.valid.eq(1), self.response.payload.eq(0)]
+            with m.Switch(source):
+                for name, code in self.targets.items():
+                    with m.Case(code):
+                        m.d.sync += self.response.payload.eq(getattr(self, name).answer)
+        with m.Elif(self.response.ready):
+            m.d.sync += self.response.valid.eq(0)
+        return m
