@@ -168,7 +168,8 @@ def load(path: "str | Path | nir.NIRGraph", *, dt: float | None = None,
 
 def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
           config: TileConfig | str | None = None, weight_bits: int | None = None,
-          state_bits: int | None = None, mapped: bool = True) -> Build:
+          state_bits: int | None = None, mapped: bool = True,
+          file: str | Path | None = None) -> Build:
     """Quantise and map a network.
 
     Parameters
@@ -181,18 +182,16 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
         Number formats; those of the tile, if not given. The tile follows them.
     mapped : bool
         False allows a network that fits no preset, for the golden engine.
+    file : str or Path, optional
+        Where a FloatNetwork was loaded from; its digest names the model in run directories.
 
     Raises
     ------
     UserError
         The network is refused, or does not fit.
     """
-    file_digest = None
     if isinstance(network, str | Path):
-        source = load(network)
-        file_digest = hashlib.sha256(Path(network).read_bytes()).hexdigest()
-        return replace(build(source, config=config, weight_bits=weight_bits, state_bits=state_bits,
-                             mapped=mapped), digest=file_digest)
+        file, network = network, load(network)
     _check_bits(weight_bits, state_bits)
     base = preset(config) if isinstance(config, str) else config
     if isinstance(network, IntegerNetwork):
@@ -204,8 +203,13 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     integers, report = quantise(
         network, weight_bits=weight_bits or formats.weight_bits, state_bits=formats.state_bits,
         decay_bits=formats.decay_bits, shift_bits=formats.shift_bits)
-    made = Build(integers, source=network, quantisation=report, notes=tuple(network.warnings))
+    made = Build(integers, source=network, quantisation=report, digest=_file_digest(file),
+                 notes=(*network.warnings, *report.warnings))
     return _place(made, formats if base else None, mapped)
+
+
+def _file_digest(file: str | Path | None) -> str | None:
+    return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _place(made: Build, config: TileConfig | None, mapped: bool) -> Build:

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line (docs/cli.md): arguments only; a command imports what it needs when it runs."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import __version__
+from .spec import UserError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+class Engine(StrEnum):
+    """Engines that run a network."""
+
+    GOLDEN = "golden"
+    FAST = "fast"
+    RTL = "rtl"
+
+
+class TileEngine(StrEnum):
+    """Engines that know cycles."""
+
+    FAST = "fast"
+    RTL = "rtl"
+
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.nir", help="network as a NIR file")]
+Preset = Annotated[str | None, typer.Option(
+    "--preset", metavar="NAME", help="tile by name; default: the smallest that fits")]
+Config = Annotated[Path | None, typer.Option(
+    "--config", metavar="TILE.toml", help="tile from a TOML file")]
+WeightBits = Annotated[int | None, typer.Option(
+    min=1, max=16, help="bits of a weight; default: the tile's")]
+StateBits = Annotated[int | None, typer.Option(
+    min=8, max=32, help="bits of a potential; default: the tile's")]
+Dt = Annotated[float | None, typer.Option(
+    metavar="SECONDS", help="length of a step, if the file does not say")]
+Reset = Annotated[list[str] | None, typer.Option(
+    metavar="[NODE=]zero|subtract", help="what a spike does to the potential; may be repeated")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+          ) -> None:
+    """Runs spiking networks on a digital neuromorphic tile: in software, in a cycle-exact simulator
+    and in its Verilog.
+
+    \b
+    Start with
+      neurotile demo
+    """
+    if version:
+        print(f"neurotile {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    model: Model,
+    spikes: Annotated[Path, typer.Option(
+        "--input", metavar="SPIKES.npz",
+        help="'spikes' of 0/1, (steps, inputs) or (samples, steps, inputs); maybe 'labels'")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="run directory to write")],
+    engine: Annotated[Engine, typer.Option(help="what runs the network")] = Engine.FAST,
+    preset: Preset = None, config: Config = None,
+    weight_bits: WeightBits = None, state_bits: StateBits = None, dt: Dt = None,
+    reset: Reset = None,
+    keep_state: Annotated[bool, typer.Option(
+        "--keep-state", help="samples follow each other without starting from zero")] = False,
+    samples: Annotated[int | None, typer.Option(
+        min=1, metavar="N", help="only the first N samples")] = None,
+    record: Annotated[list[str] | None, typer.Option(
+        metavar="NODE[:NEURONS]", help="keep potentials, as lif1 or lif1:0,4,8-11; may be repeated"
+    )] = None,
+    no_report: Annotated[bool, typer.Option(
+        "--no-report", help="leave out report.html")] = False,
+) -> None:
+    """Run a network on spikes and write spikes, cycles, memories, metrics and a report.
+
+    Exits with 1 if spikes were dropped for want of room in the event queue.
+
+    \b
+    Example
+      neurotile run model.nir --input spikes.npz --out out/first
+      neurotile run model.nir --input spikes.npz --engine rtl --out out/rtl
+      neurotile compare out/first out/rtl
+    """
+    from .commands.run import run_command
+    raise typer.Exit(run_command(
+        model, spikes, out, engine=engine, preset_name=preset, config=config,
+        weight_bits=weight_bits, state_bits=state_bits, dt=dt, reset=reset or [],
+        keep_state=keep_state, samples=samples, record=record or [], report=not no_report))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="DIR_A", help="a run directory")],
+    b: Annotated[Path, typer.Argument(metavar="DIR_B", help="another one")],
+) -> None:
+    """Check that two runs agree in all that both have: spikes, potentials, states, weights, cycles.
+
+    Exits with 0, or with 1 after showing the first difference in its context. Refuses (2) runs of
+    different networks, quantisations or stimuli.
+
+    \b
+    Example
+      neurotile compare out/fast out/rtl
+    """
+    from .compare import compare as compare_runs
+    result = compare_runs(a, b)
+    print("\n".join(result.lines()))
+    raise typer.Exit(0 if result.same else 1)
+
+
+@app.command()
+def rtl(
+    out: Annotated[Path, typer.Option(metavar="rtl_out/NAME", help="directory to write")],
+    model: Annotated[Path | None, typer.Argument(
+        metavar="[MODEL.nir]", help="network to write memory images and test vectors for")] = None,
+    preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
+    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None,
+) -> None:
+    """Write a tile as Verilog, with an inventory of its state bits and a self-checking testbench.
+
+    \b
+    Example
+      neurotile rtl --preset default --out rtl_out/default
+      neurotile rtl model.nir --out rtl_out/model
+    """
+    from .commands.rtl import rtl_command
+    rtl_command(model, out, preset_name=preset, config=config, weight_bits=weight_bits,
+                state_bits=state_bits, dt=dt, reset=reset or [])
+
+
+@app.command()
+def info(
+    model: Model, preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
+    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None,
+) -> None:
+    """Say what a network contains, what it needs, and whether it fits a tile.
+
+    \b
+    Example
+      neurotile info model.nir
+    """
+    from .commands.info import info_command
+    info_command(model, preset_name=preset, config=config, weight_bits=weight_bits,
+                 state_bits=state_bits, dt=dt, reset=reset or [])
+
+
+@app.command()
+def bench(
+    workload: Annotated[Path, typer.Argument(
+        metavar="WORKLOAD.npz", help="integer network, stimulus and expected spikes")],
+    engine: Annotated[TileEngine, typer.Option(help="what is measured")] = TileEngine.FAST,
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,
+) -> None:
+    """Measure the speed of an engine, and check its spikes.
+
+    \b
+    Example
+      neurotile bench workload.npz --json
+    """
+    from .commands.bench import bench_command
+    raise typer.Exit(bench_command(workload, engine=engine, as_json=as_json))
+
+
+@app.command()
+def presets(
+    toml: Annotated[str | None, typer.Option(
+        metavar="NAME", help="print this preset as TOML, to start a --config file from")] = None,
+) -> None:
+    """List the tiles that have a name.
+
+    \b
+    Example
+      neurotile presets --toml default > tile.toml
+    """
+    from .commands.presets import presets_command
+    presets_command(toml)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="directory to write")] = Path("out/demo"),
+) -> None:
+    """Run the embedded digits network on its test images, write the tile's Verilog and a report.
+
+    \b
+    Example
+      neurotile demo
+    """
+    from .commands.demo import demo_command
+    demo_command(out)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        app(prog_name="neurotile")
+    except UserError as error:
+        text = " ".join(str(error).split())
+        print(f"neurotile: {text}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

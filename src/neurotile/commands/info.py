@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``neurotile info``: what a network contains, what it needs, whether it fits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..models.describe import describe
+from ..models.nir_import import parse_reset
+from ..models.occupancy import MappingReport, mapping_report
+from ..pipeline import Build, build, load
+from ..spec import UserError
+from .run import tile_config
+from .text import count, line, percent, quantity
+
+__all__ = ["info_command"]
+
+
+def info_command(model: Path, *, preset_name: str | None, config: Path | None,
+                 weight_bits: int | None, state_bits: int | None, dt: float | None,
+                 reset: Sequence[str]) -> None:
+    """Print it; a network that no tile takes is a fact here, not an error.
+
+    Raises
+    ------
+    UserError
+        The file is damaged or holds what is not supported, or an argument is wrong.
+    """
+    tile, rules = tile_config(preset_name, config), parse_reset(reset)
+    found = describe(model)
+    _print_content(found)
+    if found["needs_dt"] and found["dt"] is None and dt is None:
+        line("fits", "is known once the length of a step is: --dt SECONDS")
+        return
+    network = load(model, dt=dt, reset=rules)
+    for note in network.warnings:
+        line("note", note)
+    try:
+        made = build(network, config=tile, weight_bits=weight_bits, state_bits=state_bits)
+    except UserError as error:
+        line("fits", f"no: {error}")
+        return
+    _print_fit(made)
+
+
+def _print_content(found: dict[str, Any]) -> None:
+    types: dict[str, int] = {}
+    for node in found["nodes"]:
+        types[node["type"]] = types.get(node["type"], 0) + 1
+    line("name", found["name"])
+    line("nodes", ", ".join(f"{number} {kind}" for kind, number in types.items()))
+    line("step", "not in the file" if found["dt"] is None else quantity(found["dt"], "s"))
+    print(f"\n  {'population':<20}{'type':<10}{'neurons':>8}{'fan-in':>8}{'fan-out':>9}")
+    for p in found["populations"]:
+        print(f"  {p['name']:<20}{p['type']:<10}{p['size']:>8,}{p['fan_in']:>8,}"
+              f"{p['fan_out']:>9,}{'  recurrent' if p['recurrent'] else ''}")
+    print(f"\n  {'projection':<30}{'delay':>8}{'synapses':>10}")
+    for e in found["projections"]:
+        print(f"  {e['source'] + ' -> ' + e['target']:<30}{e['delay']:>8}{e['synapses']:>10,}")
+    print()
+    needs = found["needs"]
+    line("needs", f"{count(needs['inputs'], 'input')}, {count(needs['neurons'], 'neuron')}, "
+                  f"{count(needs['axons'], 'axon')}, {count(needs['synapses'], 'synapse')}")
+    if found["unknown_reset"]:
+        line("reset", f"not in the file for {', '.join(found['unknown_reset'])}: "
+                      "--reset zero or --reset subtract")
+
+
+def _print_fit(made: Build) -> None:
+    assert made.program is not None
+    use: MappingReport = mapping_report(made.program)
+    note = next(note for note in made.notes if note.startswith("tile:"))
+    line("fits", "yes, " + note.removeprefix("tile: "))
+    for label, part in (("neurons", use.neurons), ("axons", use.axons),
+                        ("synapse words", use.synapse_words)):
+        print(f"  {label:<16}{part.used:>8,} of {part.available:>8,}{percent(part.share):>9}")
+    if use.relays:
+        print(f"  {use.relays:,} of the neurons are relays that delay spikes")
+    if use.drain:
+        print(f"  the answer is complete {count(use.drain, 'step')} after the last input")

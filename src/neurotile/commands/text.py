@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How numbers look in the terminal and in the report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["count", "line", "network_line", "percent", "quantity", "size", "tile_line"]
+
+from ..spec import IntegerNetwork, Program
+
+_PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
+
+
+def line(label: str, text: str) -> None:
+    """Print one labelled line."""
+    print(f"{label:<10}{text}", flush=True)
+
+
+def count(number: float, noun: str = "") -> str:
+    """``1,234 spikes``; the noun is given in the singular."""
+    text = f"{number:,.0f}"
+    return f"{text} {noun}{'' if number == 1 else 's'}" if noun else text
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """``97.5 %`` for 0.975."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def quantity(value: float, unit: str) -> str:
+    """``12.3 nJ`` for 1.23e-8 and ``J``: three digits and a prefix."""
+    if value == 0:
+        return f"0 {unit}"
+    scale, prefix = next(((s, p) for s, p in reversed(_PREFIXES) if abs(value) >= s),
+                         _PREFIXES[0])
+    return f"{value / scale:.3g} {prefix}{unit}"
+
+
+def size(bits: int) -> str:
+    """``64 kb`` for 65536 bits."""
+    return f"{bits:,} b" if bits < 1024 else f"{bits / 1024:,.4g} kb"
+
+
+def network_line(network: IntegerNetwork) -> str:
+    """Sizes of a network in one line."""
+    synapses = sum(int((e.weights != 0).sum()) for e in network.projections)
+    return (f"{network.name}: {count(network.input_size, 'input')}, "
+            f"{count(sum(p.size for p in network.populations), 'neuron')} in "
+            f"{len(network.populations)} {_nodes(network.populations)}, "
+            f"{count(synapses, 'synapse')}")
+
+
+def _nodes(nodes: Sequence[Any]) -> str:
+    return "population" if len(nodes) == 1 else "populations"
+
+
+def tile_line(program: Program) -> str:
+    """What a program takes of its tile, in one line."""
+    from ..models.occupancy import mapping_report
+    use = mapping_report(program)
+    relays = f" ({use.relays} relays)" if use.relays else ""
+    return (f"{use.neurons.used:,} of {use.neurons.available:,} neurons{relays}, "
+            f"{use.axons.used:,} of {use.axons.available:,} axons, "
+            f"{use.synapse_words.used:,} of {use.synapse_words.available:,} synapse words")
