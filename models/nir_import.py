@@ -16,7 +16,7 @@ from .nir_neurons import MODELS, discretise, needs_dt
 from .nir_paths import SILENT, Wiring, compose
 from .recurrence import delays, forward_order
 
-__all__ = ["graph_of", "load", "parse_reset"]
+__all__ = ["load", "open_graph", "parse_reset"]
 
 _RULES = ("zero", "subtract")
 
@@ -46,13 +46,15 @@ def parse_reset(options: Iterable[str]) -> dict[str, str]:
     return rules
 
 
-def graph_of(source: Any) -> tuple[Graph, str]:
-    """Flattened graph of a .nir file or of a ``nir.NIRGraph``, and its name."""
+def open_graph(source: str | Path | Any) -> tuple[Graph, Wiring, str]:
+    """Flattened graph of a .nir file or of a ``nir.NIRGraph``, its wiring and its name."""
     if hasattr(source, "to_dict"):
-        return flatten(source.to_dict()), "network"
+        graph = flatten(source.to_dict())
+        return graph, compose(graph), "network"
     tree = read(source)
     try:
-        return flatten(tree), Path(source).stem
+        graph = flatten(tree)
+        return graph, compose(graph), Path(source).stem
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 
@@ -77,9 +79,9 @@ def load(source: str | Path | Any, *, dt: float | None = None,
     UserError
         The file is damaged, holds what a tile cannot do, or leaves dt open.
     """
-    graph, name = graph_of(source)
+    graph, wiring, name = open_graph(source)
     try:
-        return _network(graph, compose(graph), name, dt,
+        return _network(graph, wiring, name, dt,
                         {"": reset} if isinstance(reset, str) else dict(reset or {}))
     except UserError as error:
         where = "" if hasattr(source, "to_dict") else f"{source}: "

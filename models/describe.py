@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a NIR file contains and what it needs, before dt, reset rule and number formats are chosen."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .nir_import import open_graph
+from .nir_neurons import needs_dt
+from .nir_paths import SILENT
+from .recurrence import delays, forward_order
+
+__all__ = ["describe"]
+
+
+def describe(source: str | Path | Any) -> dict[str, Any]:
+    """Plain data about a .nir file or a ``nir.NIRGraph``.
+
+    Returns
+    -------
+    dict
+        ``name``; ``dt`` (seconds or None) and ``needs_dt``; ``unknown_reset``, names of nodes whose
+        reset rule the file does not give; ``outputs``, populations that each Output shows.
+
+        ``nodes``, one dict per node of the file (subgraphs dissolved): ``name``, ``type``, ``size``
+        and ``parameters`` (numbers in its tensors).
+
+        ``populations``, one per neuron node, feed-forward order: ``name``, ``type``, ``size``,
+        ``fan_in`` and ``fan_out`` (largest number of synapses of one neuron), ``recurrent``.
+
+        ``projections``, one per pair, linear nodes composed: ``source``, ``target``, ``delay``,
+        ``synapses`` (weights that are not 0).
+
+        ``needs``: ``inputs``, ``neurons``, ``axons`` (input lines and neurons that reach something),
+        ``synapses``. A tile may need more: relays for spikes that skip layers, and full groups.
+
+    Raises
+    ------
+    UserError
+        The file is damaged or holds what a tile cannot do.
+    """
+    graph, wiring, name = open_graph(source)
+    inputs, neurons = graph.having("input"), {n.name: n for n in graph.having("neuron")}
+    delay = delays([node.name for node in inputs], wiring.weights)
+    connected = {pair: matrix != 0 for pair, matrix in wiring.weights.items()}
+    sizes = {n.name: n.size or 0 for n in graph.nodes.values()}
+    fan_in = {key: _total([c.sum(axis=1) for (_, b), c in connected.items() if b == key],
+                          sizes[key]) for key in neurons}
+    fan_out = {key: _total([c.sum(axis=0) for (a, _), c in connected.items() if a == key],
+                           sizes[key]) for key in [n.name for n in inputs] + list(neurons)}
+    spiking = [n for n in neurons.values() if n.type not in (*SILENT, "Threshold")]
+    return {
+        "name": name,
+        "dt": next(iter(graph.dt.values()), None),
+        "needs_dt": any(needs_dt(node) for node in neurons.values()),
+        "unknown_reset": [node.name for node in spiking if node.reset is None],
+        "outputs": {key: list(shown) for key, shown in wiring.outputs.items()},
+        "nodes": [{"name": n.name, "type": n.type, "size": sizes[n.name],
+                   "parameters": sum(v.size for v in n.values.values())}
+                  for n in graph.nodes.values()],
+        "populations": [{"name": key, "type": neurons[key].type, "size": sizes[key],
+                         "fan_in": int(fan_in[key].max()), "fan_out": int(fan_out[key].max()),
+                         "recurrent": delay.get((key, key), 0) > 0}
+                        for key in forward_order(list(neurons), delay)],
+        "projections": [{"source": a, "target": b, "delay": delay[a, b],
+                         "synapses": int(c.sum())} for (a, b), c in connected.items()],
+        "needs": {"inputs": sum(sizes[n.name] for n in inputs),
+                  "neurons": sum(sizes[key] for key in neurons),
+                  "axons": sum(int((count > 0).sum()) for count in fan_out.values()),
+                  "synapses": sum(int(c.sum()) for c in connected.values())},
+    }
+
+
+def _total(counts: list[npt.NDArray[np.int64]], size: int) -> npt.NDArray[np.int64]:
+    return np.sum(counts, axis=0) if counts else np.zeros(size, np.int64)
