@@ -19,10 +19,11 @@ Integers = npt.NDArray[np.int64]
 
 DIGITS_STEPS = 12
 MNIST_STEPS = 12
-YINYANG_STEPS = 32
+YINYANG_STEPS = 40
 
 
-def latency(values: npt.ArrayLike, steps: int, *, last: int, floor: float = 0.0) -> Bytes:
+def latency(values: npt.ArrayLike, steps: int, *, last: int, floor: float = 0.0,
+            offset: float = 0.5) -> Bytes:
     """One spike per input and sample: value 1 in step 0, value 0 in step ``last``.
 
     Parameters
@@ -31,13 +32,14 @@ def latency(values: npt.ArrayLike, steps: int, *, last: int, floor: float = 0.0)
     steps : number of steps T of the result
     last : the latest step that can hold a spike, below ``steps``
     floor : inputs whose value is at most this stay silent; negative silences none
+    offset : added before the time is cut to a whole step, in 0..1; 0.5 rounds to the nearest
 
     Returns spikes, (samples, steps, inputs), uint8.
     """
     if not 0 <= last < steps:
         raise ValueError(f"last must be in 0..{steps - 1}, not {last}")
     v = _unit(values)
-    times = np.floor((1.0 - v) * last + 0.5).astype(np.int64)
+    times = np.floor((1.0 - v) * last + offset).astype(np.int64)
     times[v <= floor] = steps
     return (times[:, None, :] == np.arange(steps)[None, :, None]).astype(np.uint8)
 
@@ -175,4 +177,6 @@ def yin_yang(seed: int, n: int) -> tuple[Floats, Integers]:
 
 def yin_yang_spikes(features: npt.ArrayLike) -> Bytes:
     """Latency code of Yin-Yang features (samples, 4): value 1 first, value 0 last."""
-    return latency(features, YINYANG_STEPS, last=YINYANG_STEPS - 9, floor=-1.0)
+    # Offset 1/4: x and 1-x then change their step at different x, half a step apart, so that
+    # together they resolve twice as many values as either.
+    return latency(features, YINYANG_STEPS, last=31, floor=-1.0, offset=0.25)

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the 64-128-10 network on UCI digits; write digits.nir and digits_test.npz."""
 
-import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.datasets import load_digits
 
 from . import encode, training
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data")
-    parser.add_argument("--epochs", type=int, default=60)
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-
+    args = training.options(__doc__, epochs=60)
     data = load_digits()
     labels = data.target.astype(np.int64)
     spikes = encode.digits_spikes(data.images)

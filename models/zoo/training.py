@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the training scripts share: the snnTorch network, the loop, the export. Needs torch."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +14,23 @@ from snntorch import surrogate
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
-__all__ = ["Leaky", "build", "export", "forward", "hits", "train"]
+__all__ = ["Leaky", "build", "export", "forward", "hits", "options", "train"]
 
 DT = 1e-4  # snnTorch's exporter derives tau and r from this step and does not record it
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+
+
+def options(description: str | None, *, epochs: int) -> argparse.Namespace:
+    """Command line that every script takes, so that one set of options serves them all."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, help="folder of the MNIST .gz files; others ignore it")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "data",
+                        help="folder to write to, by default the zoo's own")
+    parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
+    args = parser.parse_args()
+    torch.set_num_threads(1)  # with more, sums may come in another order and the weights differ
+    return args
 
 
 class Leaky(snntorch.Leaky):
