@@ -8,7 +8,7 @@ import numpy as np
 
 from .spec import Stimulus, TileTrace, Trace
 
-__all__ = ["merge", "portion"]
+__all__ = ["merge", "portion", "select"]
 
 
 def portion(stimulus: Stimulus, first: int, last: int) -> Stimulus:
@@ -50,3 +50,13 @@ def _merge_tiles(tiles: Sequence[TileTrace]) -> TileTrace:
         spike_neuron=joined("spike_neuron"), spike_cycle=joined("spike_cycle"),
         membrane=joined("membrane"), final=joined_in("final"), counters=joined_in("counters"),
         synapse=tiles[-1].synapse)
+
+
+def select(stimulus: Stimulus, samples: Sequence[int], steps: int) -> Stimulus:
+    """Only these samples, and of each only the first ``steps`` steps."""
+    row = np.concatenate([np.arange(steps) + s * stimulus.steps for s in samples])
+    first, last = stimulus.start[row], stimulus.start[row + 1]
+    line = np.concatenate([stimulus.line[a:b] for a, b in zip(first, last, strict=True)])
+    labels = None if stimulus.labels is None else stimulus.labels[list(samples)]
+    start = np.concatenate([[0], np.cumsum(last - first)])
+    return Stimulus(len(samples), steps, stimulus.inputs, start, line, labels)

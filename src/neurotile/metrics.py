@@ -113,7 +113,8 @@ def sample_digests(trace: Trace) -> list[str]:
     Where samples follow each other with kept state, the final states count for the last one.
     Equal over engines.
     """
-    samples = next(iter({**trace.spikes, **trace.potentials}.values())).shape[0]
+    held: list[npt.NDArray[Any]] = [*trace.spikes.values(), *trace.potentials.values()]
+    samples = len(held[0])
     readouts = {name.removesuffix(".v") for name in trace.states} - set(trace.spikes)
     found = []
     for s in range(samples):
