@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a NIR file contains and what it needs, before dt, reset rule and number formats are chosen."""
+"""What a NIR file contains and needs, before dt, reset rule and number formats are chosen."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from .recurrence import delays, forward_order
 __all__ = ["describe"]
 
 
-def describe(source: str | Path | Any) -> dict[str, Any]:
+def describe(source: Any) -> dict[str, Any]:
     """Plain data about a .nir file or a ``nir.NIRGraph``.
 
     Returns
@@ -33,8 +32,9 @@ def describe(source: str | Path | Any) -> dict[str, Any]:
         ``projections``, one per pair, linear nodes composed: ``source``, ``target``, ``delay``,
         ``synapses`` (weights that are not 0).
 
-        ``needs``: ``inputs``, ``neurons``, ``axons`` (input lines and neurons that reach something),
-        ``synapses``. A tile may need more: relays for spikes that skip layers, and full groups.
+        ``needs``: ``inputs``, ``neurons``, ``axons`` (input lines and neurons that reach
+        something), ``synapses``. A tile may need more: relays for spikes that skip layers, and full
+        groups.
 
     Raises
     ------

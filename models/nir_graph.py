@@ -119,8 +119,9 @@ def flatten(tree: Tree) -> Graph:
         A node is not supported, lacks a tensor or holds a number that is not finite; an edge names
         a missing node or joins different sizes; names repeat; there is no Input.
     """
-    if tree.get("type") != "NIRGraph":
-        raise UserError(f"the root is of type {tree.get('type')!r}; a NIRGraph is needed")
+    kind = tree.get("type")
+    if not isinstance(kind, str) or kind != "NIRGraph":
+        raise UserError(f"the root is of type {kind!r}; a NIRGraph is needed")
     nodes: dict[str, Node] = {}
     edges: list[tuple[str, str]] = []
     dt: dict[str, float] = {}
@@ -138,7 +139,7 @@ def _collect(tree: Tree, prefix: str, resets: tuple[tuple[str, str], ...], nodes
     children, pairs = tree.get("nodes"), tree.get("edges")
     if not isinstance(children, dict) or not children or pairs is None:
         raise UserError(f"{where} has no nodes or no edges")
-    metadata = tree.get("metadata") or {}
+    metadata = _metadata(tree)
     if "dt" in metadata:
         dt[where] = _number(metadata["dt"], f"{where}: metadata dt")
     resets = _with_reset(metadata, where, resets)
@@ -181,8 +182,14 @@ def _pairs(value: Any, where: str) -> Iterable[tuple[str, str]]:
         raise UserError(f"{where}: edges must be pairs of names, not an array of shape "
                         f"{array.shape}")
     for pair in array.reshape(-1, 2):
-        a, b = (end.decode() if isinstance(end, bytes) else str(end) for end in pair)
+        a, b = (end.decode(errors="replace") if isinstance(end, bytes) else str(end)
+                for end in pair)
         yield a, b
+
+
+def _metadata(tree: Tree) -> Tree:
+    found = tree.get("metadata")
+    return found if isinstance(found, dict) else {}
 
 
 def _with_reset(metadata: Tree, where: str, resets: tuple[tuple[str, str], ...]
@@ -190,8 +197,7 @@ def _with_reset(metadata: Tree, where: str, resets: tuple[tuple[str, str], ...]
     if "reset" not in metadata:
         return resets
     rule = metadata["reset"]
-    rule = rule.decode() if isinstance(rule, bytes) else rule
-    if rule not in ("zero", "subtract"):
+    if not isinstance(rule, str) or rule not in ("zero", "subtract"):
         raise UserError(f"{where}: metadata reset must be 'zero' or 'subtract', not {rule!r}")
     return ((rule, f"metadata of {where}"),)
 
@@ -219,7 +225,7 @@ def _node(name: str, kind: Any, child: Tree, nested: bool, resets: tuple[tuple[s
                 raise UserError(f"node {name!r} ({kind}) has no {key!r}")
             defaults.append(key)
         values[key] = _tensor(default if child.get(key) is None else child[key], name, kind, key)
-    resets = _with_reset(child.get("metadata") or {}, f"node {name!r}", resets)
+    resets = _with_reset(_metadata(child), f"node {name!r}", resets)
     node = Node(name, kind, values, nested=nested, reset=resets[0] if resets else None,
                 defaults=tuple(defaults))
     if kind in ("Linear", "Affine"):
@@ -232,6 +238,8 @@ def _node(name: str, kind: Any, child: Tree, nested: bool, resets: tuple[tuple[s
         return replace(node, size=weight.shape[0], inputs=weight.shape[1])
     if kind in ("Input", "Output"):
         shape = child.get("shape")
+        if shape is not None and np.asarray(shape).dtype.kind not in "iu" and np.size(shape):
+            raise UserError(f"{node.label}: shape must be integers, not {shape!r}")
         size = None if shape is None or not np.size(shape) else prod(np.ravel(shape).tolist())
         return replace(node, size=size, inputs=size)
     try:

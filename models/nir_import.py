@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neurotile.spec import InputPort, UserError
 
@@ -17,6 +18,8 @@ from .nir_paths import SILENT, Wiring, compose
 from .recurrence import delays, forward_order
 
 __all__ = ["load", "open_graph", "parse_reset"]
+
+Floats = npt.NDArray[np.float64]
 
 _RULES = ("zero", "subtract")
 
@@ -46,26 +49,24 @@ def parse_reset(options: Iterable[str]) -> dict[str, str]:
     return rules
 
 
-def open_graph(source: str | Path | Any) -> tuple[Graph, Wiring, str]:
+def open_graph(source: Any) -> tuple[Graph, Wiring, str]:
     """Flattened graph of a .nir file or of a ``nir.NIRGraph``, its wiring and its name."""
-    if hasattr(source, "to_dict"):
-        graph = flatten(source.to_dict())
-        return graph, compose(graph), "network"
-    tree = read(source)
+    in_memory = hasattr(source, "to_dict")
+    tree = source.to_dict() if in_memory else read(source)
     try:
         graph = flatten(tree)
-        return graph, compose(graph), Path(source).stem
+        return graph, compose(graph), "network" if in_memory else Path(source).stem
     except UserError as error:
-        raise UserError(f"{source}: {error}") from None
+        raise UserError(str(error) if in_memory else f"{source}: {error}") from None
 
 
-def load(source: str | Path | Any, *, dt: float | None = None,
+def load(source: Any, *, dt: float | None = None,
          reset: str | Mapping[str, str] | None = None) -> FloatNetwork:
     """Network in a .nir file, discrete in time.
 
     Parameters
     ----------
-    source : path or nir.NIRGraph
+    source : str, Path or nir.NIRGraph
         The file, or a graph in memory.
     dt : float, optional
         Length of a step in seconds; by default what the file's metadata says. Needed if a neuron
@@ -102,12 +103,17 @@ def _network(graph: Graph, wiring: Wiring, name: str, dt: float | None, rules: d
         gains[key] = step.inflow
         for tensor in node.defaults:
             origin[f"{key}.{tensor}"] = f"the file has none, so {node.values[tensor][0]:g}"
+        with np.errstate(all="ignore"):
+            bias = wiring.constants[key] * step.inflow
+        _finite(bias, f"the bias of {node.label}")
         populations.append(FloatPopulation(
             key, node.size or 0, MODELS[node.type], step.decay_v, step.decay_i, step.current,
-            _finite(wiring.constants[key] * step.inflow, f"the bias of {node.label}"),
+            bias,
             step.leak, step.threshold, step.v_reset, resets.get(key, "zero"), node.type))
     for (source, target), matrix in wiring.weights.items():
-        weights = _finite(gains[target][:, None] * matrix, f"the path {source!r} -> {target!r}")
+        with np.errstate(all="ignore"):
+            weights = gains[target][:, None] * matrix
+        _finite(weights, f"the path {source!r} -> {target!r}")
         projections.append(FloatProjection(source, target, weights, delay[source, target]))
     warnings = [f"{node.label} has no incoming edge" for node in graph.nodes.values()
                 if node.role != "input" and not graph.before(node.name)]
@@ -120,10 +126,9 @@ def _network(graph: Graph, wiring: Wiring, name: str, dt: float | None, rules: d
         tuple(populations), tuple(projections), wiring.outputs, name, dt, origin, tuple(warnings))
 
 
-def _finite(values: Any, what: str) -> Any:
+def _finite(values: Floats, what: str) -> None:
     if not np.isfinite(values).all():
         raise UserError(f"{what} grows beyond what a 64-bit float holds")
-    return values
 
 
 def _step(graph: Graph, dt: float | None, origin: dict[str, str]) -> float | None:

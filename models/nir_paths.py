@@ -89,7 +89,8 @@ def compose(graph: Graph) -> Wiring:
     for node in (*graph.having("input"), *graph.having("neuron")):
         forms[node.name] = _Form({node.name: np.ones(node.size or 0)}, np.zeros(node.size or 0))
     for name in order:
-        forms[name] = _arriving(graph, linear[name], forms).through(linear[name])
+        with np.errstate(all="ignore"):  # what overflows is refused with the gains multiplied in
+            forms[name] = _arriving(graph, linear[name], forms).through(linear[name])
     weights, constants = {}, {}
     for node in graph.having("neuron"):
         form = _arriving(graph, node, forms)

@@ -277,7 +277,7 @@ def test_composition_equals_passing_values_along(data):
     x = rng.normal(size=3)
     value = {"input": x}
     for name in [*nodes, "n"]:
-        total = sum(value[a] for a, b in edges if b == name)
+        total = np.sum([value[a] for a, b in edges if b == name], axis=0)
         node = nodes.get(name)
         if isinstance(node, nir.Affine | nir.Linear):
             total = node.weight @ total + getattr(node, "bias", 0)
