@@ -181,7 +181,7 @@ def test_samples_start_from_zero_unless_the_state_is_kept():
     assert apart.spikes["n"][:, :, 0].tolist() == [[0, 0, 1], [0, 0, 1]]
     assert apart.states["n.v"].tolist() == [[0], [0]]
     kept = golden.run(network, stimulus, keep_state=True)
-    # 1, 2, 3 fires -> 0; then 1, 1 - 2 + 1 = 0 (the spike of two steps ago, of the sample before), 1.
+    # 1, 2, 3 fires -> 0; then 1, 1 - 2 + 1 = 0 (the spike of the sample before, d = 2), 1.
     assert kept.spikes["n"][:, :, 0].tolist() == [[0, 0, 1], [0, 0, 0]]
     assert kept.states["n.v"].tolist() == [[1]]
     assert kept.keep_state and not apart.keep_state
@@ -201,7 +201,7 @@ def test_ports_are_numbered_through_and_parameters_are_per_neuron():
 
 
 def test_largest_numbers_are_exact():
-    """Against Python's unlimited integers: 16-bit weights, 32-bit states, decay near 2, shift 15."""
+    """Against Python's unlimited integers: weights of 16 bits, states of 32, decay near 2."""
     rng = np.random.default_rng(0)
     weights = rng.choice([-32768, -1, 1, 32767], (1, 400))
     dense = rng.integers(0, 2, (1, 6, 400))
@@ -229,8 +229,8 @@ def test_portions_do_not_matter(monkeypatch):
     rng = np.random.default_rng(1)
     network = IntegerNetwork(
         (InputPort("in", 9),), (Population("n", 5, "lif", np.array(30), decay_v=np.array(3000)),),
-        (Projection("in", "n", rng.integers(-20, 30, (5, 9))),
-         Projection("n", "n", rng.integers(-20, 30, (5, 5)), 1)))
+        (Projection("in", "n", rng.integers(-20, 30, (5, 9), dtype=np.int32)),
+         Projection("n", "n", rng.integers(-20, 30, (5, 5), dtype=np.int32), 1)))
     stimulus = Stimulus.from_dense(rng.random((7, 6, 9)) < 0.4)
     whole = golden.run(network, stimulus)
     monkeypatch.setattr(engine, "_PORTION", 1)

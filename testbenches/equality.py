@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What two engines say differently about one run."""
+
+import numpy as np
+import numpy.typing as npt
+
+from neurotile.hw import engine as rtl
+from neurotile.models import golden
+from neurotile.sim import engine as fast
+from neurotile.spec import TileTrace, Trace
+
+from .strategies import Case, RawCase
+
+__all__ = ["case_differences", "differences", "raw_differences", "tile_differences"]
+
+
+def case_differences(case: Case, *, with_rtl: bool = True) -> tuple[list[str], Trace]:
+    """What golden, fast and rtl say differently about a case, and what fast says.
+
+    Golden knows no queue: where spikes were dropped it is left out.
+    """
+    one = fast.run(case.program, case.stimulus, record=case.record,
+                   keep_state=case.keep_state)
+    assert one.tile is not None
+    found = []
+    if not np.array_equal(one.tile.synapse, case.program.memories["synapse"].astype(np.int64)):
+        found.append("fast: the weights are not those of the program")
+    if not one.tile.counters["drops"].any():
+        reference = golden.run(case.network, case.stimulus, record=case.record,
+                               keep_state=case.keep_state)
+        found += [f"golden, fast: {line}" for line in differences(reference, one)]
+    if with_rtl:
+        other = rtl.run(case.program, case.stimulus, record=case.record,
+                        keep_state=case.keep_state)
+        assert other.tile is not None
+        found += [f"fast, rtl: {line}" for line in differences(one, other)]
+        found += [f"fast, rtl: {line}" for line in tile_differences(one.tile, other.tile)]
+    return found, one
+
+
+def raw_differences(case: RawCase) -> tuple[list[str], TileTrace]:
+    """What fast and rtl say differently about memory contents, and what fast says."""
+    arguments = (case.config, case.contents, case.groups, case.length, case.events, case.recorded)
+    one = fast.run_tile(*arguments)
+    return tile_differences(one, rtl.run_tile(*arguments)), one
+
+
+def differences(a: Trace, b: Trace) -> list[str]:
+    """Spikes, potentials and states that differ, the first of each array."""
+    found = []
+    if (a.network, a.stimulus, a.keep_state) != (b.network, b.stimulus, b.keep_state):
+        found.append("network, stimulus or keep_state are not the same")
+    for kind in ("spikes", "potentials", "states"):
+        found += _dictionaries(kind, getattr(a, kind), getattr(b, kind))
+    return found
+
+
+def tile_differences(a: TileTrace, b: TileTrace) -> list[str]:
+    """Cycles, counters and memories that differ, the first of each array."""
+    found = []
+    for name in ("barrier", "spike_run", "spike_step", "spike_neuron", "spike_cycle", "membrane",
+                 "synapse"):
+        found += _arrays(name, getattr(a, name), getattr(b, name))
+    for kind in ("final", "counters"):
+        found += _dictionaries(kind, getattr(a, kind), getattr(b, kind))
+    return found
+
+
+def _dictionaries(kind: str, a: dict[str, npt.NDArray], b: dict[str, npt.NDArray]) -> list[str]:
+    if set(a) != set(b):
+        return [f"{kind}: {sorted(a)} against {sorted(b)}"]
+    return [line for name in a for line in _arrays(f"{kind}[{name!r}]", a[name], b[name])]
+
+
+def _arrays(name: str, a: npt.NDArray, b: npt.NDArray) -> list[str]:
+    if a.shape != b.shape:
+        return [f"{name}: shape {a.shape} against {b.shape}"]
+    if np.array_equal(a, b):
+        return []
+    where = tuple(int(k) for k in np.argwhere(a != b)[0])
+    count = int((a != b).sum())
+    return [f"{name}: {count} of {a.size} differ, at {list(where)}: {a[where]} against {b[where]}"]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden model, fast engine and RTL agree on random networks; fast and RTL on random bits."""
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from neurotile.models.occupancy import mapping_report
+from neurotile.spec import TEST_PRESETS
+
+from .equality import case_differences, differences, raw_differences, tile_differences
+from .strategies import (
+    Case,
+    RawCase,
+    Seeded,
+    cases,
+    random_case,
+    random_config,
+    random_raw_case,
+    raw_cases,
+)
+
+PRESETS = sorted(TEST_PRESETS)
+# Seeds per preset in one test: many enough to spare test overhead, few enough to name a failure.
+BATCH = 10
+# The RTL of a preset is built in the first example, which takes longer than the others.
+HYPOTHESIS = settings(deadline=None, max_examples=25, derandomize=True,
+                      suppress_health_check=list(HealthCheck))
+DEEP = settings(HYPOTHESIS, max_examples=300)
+
+
+def batches(count: int, first: int = 0) -> list[range]:
+    return [range(k, k + BATCH) for k in range(first, first + count, BATCH)]
+
+
+def name(value: object) -> str:
+    return f"seeds{value.start}to{value.stop - 1}" if isinstance(value, range) else str(value)
+
+
+def check(case: Case, seed: object = "hypothesis") -> None:
+    found, _ = case_differences(case)
+    assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
+
+
+def check_raw(case: RawCase, seed: object = "hypothesis") -> None:
+    found, _ = raw_differences(case)
+    assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("seeds", batches(60), ids=name)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_networks(preset, seeds):
+    for seed in seeds:
+        check(random_case(Seeded(seed), TEST_PRESETS[preset]), seed)
+
+
+@pytest.mark.parametrize("seeds", batches(30), ids=name)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_memory_contents(preset, seeds):
+    for seed in seeds:
+        check_raw(random_raw_case(Seeded(seed), TEST_PRESETS[preset]), seed)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_networks_that_shrink(preset):
+    HYPOTHESIS(given(cases(TEST_PRESETS[preset]))(lambda case: check(case)))()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_memory_contents_that_shrink(preset):
+    HYPOTHESIS(given(raw_cases(TEST_PRESETS[preset]))(lambda case: check_raw(case)))()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seeds", batches(900, first=60), ids=name)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_many_networks(preset, seeds):
+    for seed in seeds:
+        check(random_case(Seeded(seed), TEST_PRESETS[preset]), seed)
+        check_raw(random_raw_case(Seeded(seed), TEST_PRESETS[preset]), seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("preset", PRESETS)
+def test_many_networks_that_shrink(preset):
+    DEEP(given(cases(TEST_PRESETS[preset]))(lambda case: check(case)))()
+    DEEP(given(raw_cases(TEST_PRESETS[preset]))(lambda case: check_raw(case)))()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("structure", range(24))
+def test_random_structures(structure):
+    config = random_config(Seeded(structure), f"structure{structure}")
+    for seed in range(30):
+        check(random_case(Seeded(seed), config), seed)
+        check_raw(random_raw_case(Seeded(seed), config), seed)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_cases_reach_what_can_go_wrong(preset):
+    """Else agreement would mean little: the seeded cases of the tests above, on the fast engine."""
+    config = TEST_PRESETS[preset]
+    reached: Counter[str] = Counter()
+    for seed in range(60):
+        case = random_case(Seeded(seed), config)
+        found, trace = case_differences(case, with_rtl=False)
+        assert not found
+        assert trace.tile is not None
+        counters = {key: int(value.sum()) for key, value in trace.tile.counters.items()}
+        reached.update(key for key, value in counters.items() if value)
+        reached.update(p.model for p in case.network.populations
+                       if not p.spikes or trace.spikes[p.name].any())
+        reached.update(p.reset for p in case.network.populations
+                       if p.spikes and trace.spikes[p.name].any())
+        report = mapping_report(case.program)
+        reached.update(key for key, value in {
+            "relays": report.relays, "offsets": report.drain, "keep_state": case.keep_state,
+            "several samples": case.stimulus.samples > 1,
+            "saturation": any((np.abs(v) >= config.state_limits[1]).any()
+                              for v in trace.states.values()),
+            "segments": report.axons.used > len(case.program.input_axon) + report.own_spikes,
+            "dropless": not counters["drops"],
+            "loop": any(e.source == e.target for e in case.network.projections),
+        }.items() if value)
+    wanted = {*config.models, "zero", "subtract", "events", "synapse_reads", "hazard_stalls",
+              "updates", "spikes", "queue_high_water", "keep_state", "several samples",
+              "saturation", "dropless", "relays", "offsets", "loop", "segments"}
+    if config.queue_depth < config.neurons // 2:
+        wanted.add("drops")
+    if config.spike_fifo_depth <= 2:
+        wanted.add("fifo_stalls")
+    assert wanted <= set(reached), sorted(wanted - set(reached))
+
+
+def test_a_difference_is_found():
+    """The comparison itself: a changed value in any field of either trace is named."""
+    case = random_case(Seeded(1), TEST_PRESETS["test_all"])
+    _, trace = case_differences(case, with_rtl=False)
+    assert trace.tile is not None and len(trace.tile.spike_cycle) and trace.potentials
+    assert differences(trace, trace) == tile_differences(trace.tile, trace.tile) == []
+    for kind in ("spikes", "potentials", "states"):
+        arrays = getattr(trace, kind)
+        key = next(key for key, value in arrays.items() if value.size)
+        different: Any = {kind: {**arrays, key: arrays[key] ^ 1}}
+        changed = dataclasses.replace(trace, **different)
+        assert f"{kind}[{key!r}]: " in "".join(differences(trace, changed))
+    for field in dataclasses.fields(trace.tile):
+        value = getattr(trace.tile, field.name)
+        different = {field.name: {} if isinstance(value, dict) else value + 1}
+        changed_tile = dataclasses.replace(trace.tile, **different)
+        assert tile_differences(trace.tile, changed_tile)[0].startswith(field.name)
