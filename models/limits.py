@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ..spec import PRESETS, IntegerNetwork, TileConfig, UserError
+from ..spec import MODELS, PRESETS, IntegerNetwork, TileConfig, UserError
 from .layout import Layout
 from .pack import Segments, block
 from .parameters import group_sets
@@ -125,6 +125,7 @@ def _builds(config: TileConfig, model: str) -> bool:
 def _hint(fits: Callable[[TileConfig], bool],
           says: Callable[[TileConfig], str] = lambda c: "has it") -> str:
     for candidate in PRESETS.values():
-        if fits(candidate):
+        # One that leaves out models was made for a certain part, not to be larger.
+        if candidate.models == MODELS and fits(candidate):
             return f"; preset {candidate.name!r} {says(candidate)}"
     return ""

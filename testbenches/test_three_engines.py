@@ -6,11 +6,20 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from neurotile.models.map import map_network
 from neurotile.models.occupancy import mapping_report
-from neurotile.spec import TEST_PRESETS
+from neurotile.spec import (
+    TEST_PRESETS,
+    InputPort,
+    IntegerNetwork,
+    Population,
+    Projection,
+    Stimulus,
+)
 
 from .equality import case_differences, differences, raw_differences, tile_differences
 from .strategies import (
@@ -63,6 +72,30 @@ def test_networks(preset, seeds):
 def test_memory_contents(preset, seeds):
     for seed in seeds:
         check_raw(random_raw_case(Seeded(seed), TEST_PRESETS[preset]), seed)
+
+
+@pytest.mark.parametrize(("source", "delay"), [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 3)])
+def test_windows_of_relays(source, delay):
+    """The first and last step of a sample count, also if the source of a relay starts late."""
+    config = TEST_PRESETS["test_all"]
+    most = np.array(config.state_limits[1])
+
+    def neuron(name: str, threshold: npt.ArrayLike) -> Population:
+        return Population(name, 1, "if", np.asarray(threshold))
+
+    # a, b and c fire in every step, and "end" adds up what it gets.
+    edges = [("a", "b", 0), ("b", "c", 0), ("c", "end", 0), (source, "end", delay)]
+    network = IntegerNetwork(
+        (InputPort("in", 1),),
+        (neuron("a", -1), neuron("b", -1), neuron("c", -1), neuron("end", most)),
+        tuple(Projection(a, b, np.array([[k + 1]], np.int32), d)
+              for k, (a, b, d) in enumerate(edges)))
+    program = map_network(network, config)
+    assert mapping_report(program).relays > delay
+    for steps in range(1, 9):
+        stimulus = Stimulus.from_dense(np.ones((2, steps, 1)))
+        for keep_state in (False, True):
+            check(Case(program, stimulus, {"end": np.arange(1)}, keep_state), f"{steps} steps")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
