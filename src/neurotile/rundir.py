@@ -136,7 +136,8 @@ def read(path: Path) -> RunFiles:
         values = [json.loads((path / name).read_text()) for name in (_CLAIM, "metrics.json")]
         arrays: list[Arrays] = []
         for name in ("trace.npz", "cycles.npz", "memories.npz"):
-            with np.load(path / name, allow_pickle=False) as archive:
+            # Opened here, as numpy leaves a file open that turns out to be damaged.
+            with open(path / name, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays.append({key: archive[key] for key in archive.files})
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         raise UserError(f"{path}: a file is missing or damaged: {error}") from None

@@ -3,6 +3,7 @@
 
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,11 @@ from ..spec import IntegerNetwork, Record, Stimulus, TileConfig, Trace, UserErro
 from .text import count, line, network_line, percent, quantity, tile_line
 
 __all__ = ["load_and_build", "parse_record", "run_command", "run_shown", "tile_config"]
+
+_PATIENCE = 4.0
+_BUILDING = {"golden": "the golden model is at work",
+             "fast": "the fast engine compiles itself; it does so once, for up to a minute",
+             "rtl": "Verilator builds the simulator of this tile; it does so once"}
 
 
 def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_name: str | None,
@@ -140,8 +146,13 @@ def run_shown(made: Build, stimulus: Stimulus, *, engine: str, keep_state: bool 
     task = bar.add_task(engine, total=stimulus.samples)
     first = True
 
+    # Kernels and simulators are built once and then kept; that is the only long silence.
+    patience = threading.Timer(_PATIENCE, line, ("wait", _BUILDING[engine]))
+    patience.daemon = True
+
     def progress(done: float, trace: Trace | None) -> None:
         nonlocal first
+        patience.cancel()
         bar.update(task, completed=done)
         if trace is not None and first and done < stimulus.samples:
             bar.stop()
@@ -150,9 +161,14 @@ def run_shown(made: Build, stimulus: Stimulus, *, engine: str, keep_state: bool 
             bar.start()
         first = first and trace is None
 
-    with bar:
+    patience.start()
+    try:
+        bar.start()
         result = run(made, stimulus, engine=engine, keep_state=keep_state, record=record,
                      progress=progress)
+    finally:
+        patience.cancel()
+        bar.stop()
     _print_outcome(result)
     return replace(result, options=options or {})
 

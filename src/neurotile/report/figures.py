@@ -37,7 +37,7 @@ def activity_figure(result: "Result") -> Markup:
             if p.spikes:
                 _steps(axes, result.trace.spikes[p.name].mean(axis=(0, 2)), colour(number), p.name)
         axes.set(xlabel="step", ylabel="spikes per neuron", ylim=(0, None))
-        axes.legend(loc="upper right", ncols=4, fontsize=8)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=6, fontsize=8)
 
     return _figure("activity", draw)
 
@@ -56,7 +56,7 @@ def cycles_figure(result: "Result") -> Markup:
         axes.stairs(mean, edges, color="#2f6db5", linewidth=1.4,
                     label="mean" if len(cycles) > 1 else "cycles")
         axes.set(xlabel="tile step", ylabel="cycles", ylim=(0, None))
-        axes.legend(loc="upper right", ncols=2, fontsize=8)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8)
 
     return _figure("cycles", draw)
 
