@@ -96,7 +96,7 @@ def run(
     """
     from .commands.run import run_command
     raise typer.Exit(run_command(
-        model, spikes, out, engine=engine, preset_name=preset, config=config,
+        model, spikes, out, engine=engine.value, preset_name=preset, config=config,
         weight_bits=weight_bits, state_bits=state_bits, dt=dt, reset=reset or [],
         keep_state=keep_state, samples=samples, record=record or [], report=not no_report))
 
@@ -171,7 +171,7 @@ def bench(
       neurotile bench workload.npz --json
     """
     from .commands.bench import bench_command
-    raise typer.Exit(bench_command(workload, engine=engine, as_json=as_json))
+    raise typer.Exit(bench_command(workload, engine=engine.value, as_json=as_json))
 
 
 @app.command()
@@ -208,9 +208,13 @@ def main() -> None:
     try:
         app(prog_name="neurotile")
     except UserError as error:
-        text = " ".join(str(error).split())
-        print(f"neurotile: {text}", file=sys.stderr)
-        sys.exit(2)
+        text = str(error)
+    except OSError as error:  # a full disc, a file without permission
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    else:
+        return
+    print("neurotile:", " ".join(text.split()), file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":
