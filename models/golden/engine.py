@@ -89,8 +89,7 @@ def _run_side_by_side(network: IntegerNetwork, stimulus: Stimulus, first: int, l
             acc = np.zeros((runs, p.size), np.int64)
             for e, w in zip(network.projections, weights, strict=True):
                 if e.target == p.name and t >= e.delay:
-                    arriving = spikes[e.source][:, t - e.delay].astype(np.float64)
-                    acc += (arriving @ w).astype(np.int64)
+                    acc += _sums(spikes[e.source][:, t - e.delay], w)
             states[p.name], fired = updates[p.name].step(states[p.name], acc)
             spikes[p.name][:, t] = fired
             if p.name in record:
@@ -102,6 +101,16 @@ def _run_side_by_side(network: IntegerNetwork, stimulus: Stimulus, first: int, l
         if p.has_current:
             final[f"{p.name}.i"] = states[p.name].i
     return spikes, potentials, final
+
+
+def _sums(spikes: Spikes, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Sum of the weights (sources, targets) of the spikes (runs, sources) at every target."""
+    if len(spikes) == 1:
+        # The same sum; a single run need not read the rows of the silent sources.
+        sums = weights[spikes[0] != 0].sum(axis=0, keepdims=True)
+    else:
+        sums = spikes.astype(np.float64) @ weights
+    return sums.astype(np.int64)
 
 
 def _input_spikes(network: IntegerNetwork, stimulus: Stimulus, first: int, last: int,
