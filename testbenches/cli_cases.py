@@ -78,5 +78,6 @@ def make_workplace(folder: Path, made: nir.NIRGraph | None = None) -> Workplace:
 
 def write_spikes(path: Path, spikes: npt.ArrayLike, **more: npt.ArrayLike) -> Path:
     """A file for ``--input``."""
-    np.savez(path, spikes=np.asarray(spikes), **{k: np.asarray(v) for k, v in more.items()})
+    arrays: dict[str, Any] = {"spikes": spikes, **more}
+    np.savez(path, **arrays)
     return path

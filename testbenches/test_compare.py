@@ -10,15 +10,23 @@ import pytest
 
 from neurotile import pipeline, rundir
 from neurotile.compare import compare
-from neurotile.spec import InputPort, IntegerNetwork, Population, Projection, Stimulus, UserError
+from neurotile.spec import (
+    PRESETS,
+    InputPort,
+    IntegerNetwork,
+    Population,
+    Projection,
+    Stimulus,
+    UserError,
+)
 
 SAMPLES, STEPS, INPUTS = 3, 10, 5
 
 
 def network(**changes):
     rng = np.random.default_rng(1)
-    populations = (Population("a.lif", 7, "lif", np.int64(60), decay_v=np.int64(3500)),
-                   Population("b", 3, "li", np.int64(0), decay_v=np.int64(4000)))
+    populations = (Population("a.lif", 7, "lif", np.array(60), decay_v=np.array(3500)),
+                   Population("b", 3, "li", np.array(0), decay_v=np.array(4000)))
     projections = (
         Projection("in", "a.lif", rng.integers(-40, 100, (7, INPUTS)).astype(np.int32)),
         Projection("a.lif", "a.lif", rng.integers(-30, 20, (7, 7)).astype(np.int32), 1),
@@ -157,7 +165,7 @@ def test_other_formats_are_refused(runs, tmp_path):
 
 def test_other_network_is_refused(runs, tmp_path):
     made = network()
-    made = replace(made, populations=(replace(made.populations[0], threshold=np.int64(61)),
+    made = replace(made, populations=(replace(made.populations[0], threshold=np.array(61)),
                                       made.populations[1]))
     refused(runs / "golden", other(tmp_path, made, stimulus()), "different networks")
 
@@ -168,7 +176,7 @@ def test_kept_state_is_refused(runs, tmp_path):
 
 
 def test_other_tile_leaves_the_cycles_out(runs, tmp_path):
-    config = pipeline.build(network()).config.replace(name="slow", update_stages=4)
+    config = PRESETS["default"].replace(name="slow", update_stages=4)
     result = pipeline.run(network(), stimulus(), engine="fast", config=config)
     found = compare(runs / "fast", result.save(tmp_path / "other", report=False))
     assert found.same

@@ -70,8 +70,9 @@ def page():
 
 
 def data(text):
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text,
-                                re.DOTALL)[1])
+    match = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert match
+    return json.loads(match[1])
 
 
 def unpack(text, dtype):
@@ -141,7 +142,7 @@ def integer_network(inputs, hidden, *, name="a"):
     rng = np.random.default_rng(3)
     return IntegerNetwork(
         (InputPort("in", inputs),),
-        (Population(name, hidden, "if", np.int64(300)), Population("end", 2, "li", np.int64(0))),
+        (Population(name, hidden, "if", np.array(300)), Population("end", 2, "li", np.array(0))),
         (Projection("in", name, rng.integers(-50, 100, (hidden, inputs)).astype(np.int32)),
          Projection(name, name, rng.integers(-50, 50, (hidden, hidden)).astype(np.int32), 1),
          Projection(name, "end", rng.integers(-50, 50, (2, hidden)).astype(np.int32))))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python examples of docs/python_api.md run as they stand."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import neurotile
+from neurotile.testbenches.cli_cases import make_workplace
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "python_api.md"
+
+
+@pytest.mark.filterwarnings("error")
+def test_examples_of_the_page(tmp_path, monkeypatch):
+    place = make_workplace(tmp_path)
+    place.model.rename(tmp_path / "model.nir")
+    monkeypatch.chdir(tmp_path)
+    with np.load(place.spikes) as held:
+        names = {"spikes": held["spikes"], "labels": held["labels"]}
+    first, second, third = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(first.strip().splitlines()) == 3
+    exec(first, names)
+    exec(second.replace("lif1", "hidden.lif"), names)
+    exec(third, names)
+    assert (tmp_path / "out" / "first" / "report.html").exists()
+    assert 0 <= names["result"].accuracy <= 1
+
+
+def test_all_names_are_there():
+    for name in neurotile.__all__:
+        assert getattr(neurotile, name) is not None and name in dir(neurotile)
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        neurotile.lod  # noqa: B018
+
+
+def test_importing_the_package_is_light():
+    code = ("import sys, neurotile\n"
+            "print({'numpy', 'numba', 'amaranth', 'nir', 'matplotlib'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_bits_of_an_integer_network_are_fixed():
+    made = neurotile.IntegerNetwork(
+        (), (neurotile.Population("n", 1, "if", np.array(1)),), ())
+    with pytest.raises(neurotile.UserError, match="in integers"):
+        neurotile.build(made, weight_bits=4)
+
+
+@pytest.mark.parametrize(("options", "says"), [
+    ({"engine": "slow"}, "golden, fast, rtl"), ({"weight_bits": 17}, "1..16"),
+    ({"state_bits": 7}, "8..32"), ({"config": "gone"}, "unknown preset")])
+def test_wrong_options_are_refused(tmp_path, options, says):
+    place = make_workplace(tmp_path)
+    with np.load(place.spikes) as held, pytest.raises(neurotile.UserError, match=says):
+        neurotile.run(place.model, held["spikes"], **options)
