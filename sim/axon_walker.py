@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import kernel
+from .jit import INT, kernel
 from .layout import Setup
 
 __all__ = ["Walker", "idle_walker", "walk"]
@@ -38,12 +38,12 @@ def walk(setup: Setup, walker: Walker, segment: np.void, fetched: int) -> Walker
     free = setup.integrate_stages + 1
     taken = max(fetched + 1, walker.cycle)
     issue = taken + 1
-    first, final_group = np.int64(segment["first"]), np.int64(segment["final"])
+    first, final_group = INT(segment["first"]), INT(segment["final"])
     if first == walker.group:
         issue = max(issue, walker.cycle + free)
     if first == walker.group_before:
         issue = max(issue, walker.cycle_before + free)
-    groups = np.int64(segment["groups"])
+    groups = INT(segment["groups"])
     if groups == 1:
         return Walker(taken, first, issue, walker.group, walker.cycle)
     second = issue + 1

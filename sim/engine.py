@@ -31,6 +31,7 @@ Progress = Callable[[int, int], None]
 
 _CALL_SECONDS = 0.1
 _FIRST_STEPS = 64
+_LOG_ROOM = 1 << 20
 
 
 class LoadedTile:
@@ -97,8 +98,9 @@ class LoadedTile:
                 done = int(log.place[RUN]) * events.steps + int(log.place[STEP])
                 if code == ENDLESS:
                     raise UserError(
-                        f"{self.config.name}: run {log.place[RUN]}, step {log.place[STEP]}: time-out, "
-                        "an event never ends because no axon segment has its 'last' bit set")
+                        f"{self.config.name}: run {log.place[RUN]}, step {log.place[STEP]}: "
+                        "time-out, an event never ends because no axon segment has its 'last' bit "
+                        "set")
                 if code == FULL:
                     log = _more_room(log)
                 elif progress:
@@ -112,7 +114,8 @@ class LoadedTile:
             return np.zeros(shape, np.int64)
 
         runs, steps, n = events.runs, events.steps, self.config.neurons
-        room = max(2 * n, 16 * runs * steps)
+        # Most of this is never touched, so that it costs no memory.
+        room = self.setup.mapped * self.config.lanes + min(runs * steps * n, _LOG_ROOM)
         return Log(
             barrier=zeros(runs, steps), spike_run=zeros(room), spike_step=zeros(room),
             spike_neuron=zeros(room), spike_cycle=zeros(room),

@@ -7,17 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 from .. import spec
 
-__all__ = ["entry", "kernel", "source_digest"]
+__all__ = ["INT", "entry", "kernel", "source_digest"]
+
+INT: Any = np.int64
+"""Type of a kernel's scalars. ``Any`` because they are annotated as int, which numpy's are not."""
+
+_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",  # no test for division by zero
+    "forceinline": True,     # a call would pass a hundred array fields on the stack
+    "_nrt": False,           # no reference counts: arrays belong to the caller in Python
+}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function`` as a part of an :func:`entry`."""
     # No cache here: numba checks only the file of the function that it caches, so a part that was
     # kept on disk would still hold the old machine code of what it calls in another file.
-    return numba.njit(error_model="numpy")(function)
+    return numba.njit(**_OPTIONS)(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:
@@ -26,7 +36,7 @@ def entry(function: Callable[..., Any]) -> Any:
     The function must read :func:`source_digest` of its maker from a closure: closures are part of
     numba's key, so that a change in any kernel compiles again.
     """
-    return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+    return numba.njit(nogil=True, cache=True, **_OPTIONS)(function)
 
 
 def source_digest() -> str:

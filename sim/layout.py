@@ -83,8 +83,8 @@ class State(NamedTuple):
     batch: npt.NDArray[np.int64]
     spike: Array
     spike_cycle: npt.NDArray[np.int64]
-    credit: npt.NDArray[np.int64]
-    """Cycle in which each credit held by a group with spikes comes back."""
+    credits: npt.NDArray[np.int64]
+    """Credits of the spike FIFO that come back in each cycle, modulo its size."""
     counter: npt.NDArray[np.int64]
 
 
@@ -97,8 +97,9 @@ def clear_state(config: TileConfig) -> State:
         accumulator=np.zeros(n, np.int32), potential=np.zeros(n, np.int32), fired=fired,
         fired_words=fired.view(np.uint64), queue=np.zeros(config.queue_depth, np.int32),
         popped=np.zeros(config.queue_depth, np.int64), batch=np.zeros(8, np.int64),
-        spike=np.zeros(n + 8, np.int32), spike_cycle=np.zeros(n, np.int64),
-        credit=np.zeros(config.spike_fifo_depth, np.int64), counter=np.zeros(8, np.int64))
+        spike=np.zeros(n + 2, np.int32), spike_cycle=np.zeros(n + 2, np.int64),
+        credits=np.zeros(2 * max(8, config.spike_fifo_depth * config.lanes), np.int64),
+        counter=np.zeros(8, np.int64))
 
 
 def make_setup(config: TileConfig, contents: Contents, *, groups: int, length: int) -> Setup:
@@ -173,7 +174,7 @@ def load_contents(config: TileConfig, memories: dict[str, npt.NDArray[np.uint64]
 
 
 def _segments(config: TileConfig, axon: dict[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.void]:
-    found = np.zeros(config.axons, SEGMENT)
+    found: npt.NDArray[np.void] = np.zeros(config.axons, SEGMENT)
     groups = axon["count"] + 1
     found["weight"] = axon["row"] * config.lanes
     found["neuron"] = axon["group"] * config.lanes
@@ -190,7 +191,8 @@ def _segments(config: TileConfig, axon: dict[str, npt.NDArray[np.int64]]) -> npt
 def _weights(config: TileConfig, stored: npt.NDArray[np.int64]) -> npt.NDArray[np.signedinteger]:
     if config.weight_bits == 1:
         stored = 2 * stored - 1
-    flat = np.zeros(stored.size + config.neurons, np.int16 if config.weight_bits == 16 else np.int8)
+    dtype = np.dtype(np.int16 if config.weight_bits == 16 else np.int8)
+    flat: npt.NDArray[np.signedinteger] = np.zeros(stored.size + config.neurons, dtype)
     flat[:stored.size] = stored.ravel()
     return flat
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The neuron processing element: rows of weights into accumulators, accumulators into states.
 
-Accumulators are kept in 32 bits, congruent to those of the tile, and cut to ``acc_bits`` when they are
-read. The update makes one pass per quantity: numba's compiler vectorises loops over few arrays only.
+Accumulators are kept in 32 bits, congruent to those of the tile, and cut to ``acc_bits`` when they
+are read. The update makes one pass per quantity: LLVM vectorises only loops over few arrays.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..spec.codes import Model
-from .jit import kernel
+from .jit import INT, kernel
 from .layout import Contents, Setup, State
 
 __all__ = ["add_segment", "flush_batch", "update_span", "wrap"]
@@ -33,7 +33,7 @@ def add_segment(setup: Setup, contents: Contents, state: State, segment: np.void
         return batch
     if neuron != segment["neuron"] or length != segment["length"]:
         flush_batch(contents, state, batch)
-        neuron, length, rows = np.int64(segment["neuron"]), np.int64(segment["length"]), 0
+        neuron, length, rows = INT(segment["neuron"]), INT(segment["length"]), 0
     state.batch[rows] = segment["weight"]
     rows += 1
     if rows == state.batch.size:
@@ -180,7 +180,8 @@ def update_span(setup: Setup, contents: Contents, state: State, span: np.void) -
     if model == _IDLE:
         state.fired[begin:end] = 0
     elif model == _LI or model == _CUBALI:
-        state.membrane[begin:end] = state.potential[begin:end]
+        for n in range(first, stop):
+            state.membrane[n] = state.potential[n]
         state.fired[begin:end] = 0
     elif setup.narrow:
         _fire_32(setup, contents, state, first, stop, soft_reset, inclusive)

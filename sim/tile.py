@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .axon_walker import idle_walker, walk
 from .event_queue import QueueTimes, accept, pop
-from .jit import entry, kernel, source_digest
+from .jit import INT, entry, kernel, source_digest
 from .layout import Contents, Setup, State
 from .npe import add_segment, flush_batch, update_span, wrap
 from .spike_encoder import emit, find_spikes
@@ -18,8 +18,8 @@ __all__ = ["ENDLESS", "FULL", "PAUSED", "Events", "Log", "advance"]
 Times = npt.NDArray[np.int64]
 
 PAUSED, FULL, ENDLESS = 0, 1, 2
-"""Why :func:`advance` returned: all steps asked for are done; the log needs more room for spikes; an
-event came to a tile whose axon segments never end."""
+"""Why :func:`advance` returned: all steps asked for are done; the log needs more room for spikes;
+an event came to a tile whose axon segments never end."""
 
 EVENTS, SYNAPSE_READS, HAZARD_STALLS, UPDATES, FIFO_STALLS, SPIKES, DROPS, HIGH_WATER = range(8)
 
@@ -64,10 +64,10 @@ def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray
     entries = own + host.size
     for entry_number in range(entries):
         if entry_number < own:
-            axon, visible = np.int64(state.queue[entry_number]), start
+            axon, visible = INT(state.queue[entry_number]), start
         else:
             times = accept(times, state.popped, entry_number)
-            axon = np.int64(host[entry_number - own]) & setup.axons - 1
+            axon = INT(host[entry_number - own]) & setup.axons - 1
             visible = times.accepted + 1
         fetched = max(walker.taken, visible)
         pop(state.popped, entry_number, fetched)
@@ -104,7 +104,7 @@ def _update(setup: Setup, contents: Contents, state: State, step: int) -> None:
 
 @kernel
 def _send(contents: Contents, state: State, log: Log, spikes: int) -> int:
-    """Log the spikes that go to the host, queue those that stay; returns the length of the queue."""
+    """Log the spikes that go to the host, queue those that stay: how many these are."""
     run, step, logged, queued = log.place[RUN], log.place[STEP], log.place[LOGGED], 0
     for s in range(spikes):
         neuron = state.spike[s]
@@ -137,10 +137,10 @@ def _clear(state: State) -> None:
 @kernel
 def _finish(setup: Setup, state: State, log: Log, run: int) -> None:
     """Keep the states and counters at the end of a run, as far as the tile has them."""
-    log.final_membrane[run] = state.membrane
-    if log.final_current.size:
-        log.final_current[run] = state.current
     for n in range(setup.neurons):
+        log.final_membrane[run, n] = state.membrane[n]
+        if log.final_current.size:
+            log.final_current[run, n] = state.current[n]
         log.final_accumulator[run, n] = wrap(setup, state.accumulator[n])
     for index in range(state.counter.size):
         log.counters[index, run] = state.counter[index] & 0xFFFFFFFF
@@ -167,7 +167,8 @@ def _make_advance(sources: str):
             log.barrier[run, step] = barrier
             _update(setup, contents, state, step)
             spikes = find_spikes(state.fired_words, setup.mapped << setup.lane_bits, state.spike)
-            done, stalls = emit(setup, barrier, state.spike, spikes, state.spike_cycle, state.credit)
+            done, stalls = emit(setup, state.fired_words, barrier, state.spike_cycle,
+                                state.credits)
             state.counter[FIFO_STALLS] += stalls
             state.counter[SPIKES] += spikes
             place[QUEUED] = _send(contents, state, log, spikes)
