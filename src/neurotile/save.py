@@ -70,9 +70,9 @@ def cycle_arrays(result: "Result") -> Arrays:
     tile = result.trace.tile
     if tile is None:
         return {}
-    found: Arrays = {"barrier": tile.barrier, "spike_run": tile.spike_run,
-                     "spike_step": tile.spike_step, "spike_neuron": tile.spike_neuron,
-                     "spike_cycle": tile.spike_cycle}
+    found: Arrays = {"barrier": tile.barrier, "spike_cycle": tile.spike_cycle}
+    for name in ("spike_run", "spike_step", "spike_neuron"):
+        found[name] = getattr(tile, name).astype(np.int32)
     return found | {f"counter.{name}": value for name, value in tile.counters.items()}
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FloatCheck", "check_with_float"]
 
-_WORK = 2e10  # multiplications that a report may cost
+_WORK = 3e9  # multiplications that a report may cost
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Shown", "choose", "page_data"]
 
 _SAMPLES, _WRONG, _STEPS, _SPIKES, _NEURONS = 24, 8, 4000, 120_000, 12
-_GOLDEN_WORK = 4e10  # multiplications that a report may cost
+_GOLDEN_WORK = 4e9  # multiplications that a report may cost
 
 
 @dataclass(frozen=True, eq=False)
