@@ -18,11 +18,18 @@ Tree = dict[str, Any]
 """Groups as dictionaries, tensors as arrays, texts as str; as ``nir.NIRGraph.to_dict()`` gives."""
 
 
+# A damaged shape would make the library fill all memory.
+_MOST = 1 << 27
+
+
 def _plain(item: Any) -> Any:
     if isinstance(item, h5py.Group):
-        return {name: _plain(child) for name, child in item.items()}
+        return {name if isinstance(name, str) else repr(name): _plain(child)
+                for name, child in item.items()}
     if not isinstance(item, h5py.Dataset):
         return None
+    if (item.size or 0) > _MOST:
+        raise UserError(f"{item.name} holds {item.size} numbers, more than any tile could")
     value = item[()]
     if isinstance(value, h5py.Empty):
         return None
@@ -40,6 +47,8 @@ def read(path: str | Path) -> Tree:
     try:
         with h5py.File(path, "r") as file:
             tree = _plain(file["node"]) if "node" in file else None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except Exception as error:  # h5py raises many kinds for a damaged file

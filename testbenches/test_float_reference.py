@@ -56,6 +56,16 @@ def test_delays_and_layers():
     assert trace.spikes["m"][0].tolist() == trace.spikes["n"][0].tolist()
 
 
+def test_inputs_share_the_lines():
+    nodes = {"a": nir.Input(np.array([2])), "b": nir.Input(np.array([1])),
+             "wa": nir.Linear(np.array([[1.0, 2.0]])), "wb": nir.Linear(np.array([[4.0]])),
+             "n": nir.LI(np.ones(1), np.ones(1), np.zeros(1))}
+    made = graph(nodes, [("a", "wa"), ("b", "wb"), ("wa", "n"), ("wb", "n"), ("n", "output")],
+                 outputs=1)
+    trace = simulate(load(made, dt=1.0), np.eye(3))
+    assert trace.potentials["n"][0, :, 0].tolist() == [1, 2, 4]
+
+
 def test_samples_are_apart_and_batches_do_not_matter():
     made = graph({"a": nir.Linear(np.full((3, 2), 4.0)), "n": lif(3),
                   "r": nir.Linear(np.eye(3)), "m": cuba(3, r=9.0, w_in=5.0)},

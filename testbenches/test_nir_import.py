@@ -145,12 +145,23 @@ def test_one_number_stands_for_all_neurons(tmp_path):
     np.testing.assert_allclose(weights(network), 0.4 * W)
 
 
-def test_missing_v_reset_and_w_in_have_defaults(tmp_path):
-    path = write(tmp_path, chain(nir.Linear(W), cuba(w_in=7.0, v_reset=1.0), dt=DT, reset="zero"))
+@pytest.mark.parametrize("node", [
+    lif(v_reset=1.0), cuba(v_reset=1.0),
+    nir.IF(r=np.ones(2), v_threshold=np.ones(2), v_reset=np.ones(2))],
+    ids=lambda node: type(node).__name__)
+def test_missing_v_reset_is_zero(tmp_path, node):
+    path = write(tmp_path, chain(nir.Linear(W), node, dt=DT, reset="zero"))
+    assert load(path).populations[0].v_reset.tolist() == [1, 1]
     edit(path, "nodes/n/v_reset")
-    edit(path, "nodes/n/w_in")
     network = load(path)
     assert network.populations[0].v_reset.tolist() == [0, 0]
+    assert network.origin["n.v_reset"] == "the file has none, so 0"
+
+
+def test_missing_w_in_is_one(tmp_path):
+    path = write(tmp_path, chain(nir.Linear(W), cuba(w_in=7.0), dt=DT, reset="zero"))
+    edit(path, "nodes/n/w_in")
+    network = load(path)
     np.testing.assert_allclose(weights(network), 0.2 * W)
     assert network.origin["n.w_in"] == "the file has none, so 1"
 
@@ -234,6 +245,8 @@ def test_loops_get_their_delay():
     two = [("in", "n10"), ("in", "n9"), ("n9", "n10"), ("n10", "n9")]
     for order in itertools.permutations(two):
         assert delays(["in"], order) == dict.fromkeys(two, 0) | {("n10", "n9"): 1}
+    assert forward_order(["n10", "n9", "n1", "n2"], {("n10", "n1"): 0, ("n2", "n9"): 1}) == [
+        "n2", "n9", "n10", "n1"]
     # Not reached from any input.
     assert delays([], [("x", "y"), ("y", "x")]) == {("x", "y"): 0, ("y", "x"): 1}
 
