@@ -22,8 +22,7 @@ from neurotile.spec import (
 )
 from neurotile.spec.codes import Model
 from neurotile.spec.formats import axon_word, group_word, route_word
-
-from .strategies import Seeded, random_case
+from neurotile.testbenches.strategies import Seeded, random_case
 
 ALL = TEST_PRESETS["test_all"]  # 8 groups of 4 lanes, 8-bit weights, 16-bit states
 SHARED = TEST_PRESETS["test_two_lanes"].replace(weight_bits=8)

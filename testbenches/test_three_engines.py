@@ -20,9 +20,13 @@ from neurotile.spec import (
     Projection,
     Stimulus,
 )
-
-from .equality import case_differences, differences, raw_differences, tile_differences
-from .strategies import (
+from neurotile.testbenches.equality import (
+    case_differences,
+    differences,
+    raw_differences,
+    tile_differences,
+)
+from neurotile.testbenches.strategies import (
     Case,
     RawCase,
     Seeded,
