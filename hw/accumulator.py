@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accumulators: add a row of weights to a group's accumulators, read and clear them at the update."""
+"""Accumulators: a row of weights is added to those of a group; the update reads and clears them."""
 
 from typing import Any
 

@@ -121,7 +121,8 @@ def row_select(config: TileConfig) -> wiring.Signature:
 def update_control(config: TileConfig) -> data.StructLayout:
     """What the update pipeline knows about the group in one of its stages.
 
-    Fields: ``valid``, ``active`` (inside its window), ``group``, ``model``, ``soft_reset``, ``shift``.
+    Fields: ``valid``, ``active`` (inside its window), ``group``, and ``model``, ``soft_reset`` and
+    ``shift`` of the group word.
     """
     word = group_word(config)
     return data.StructLayout({

@@ -18,7 +18,7 @@ class Operands:
     """What a lane offers to a model; what no built-in model needs is ``None``."""
 
     x: Value
-    """X = acc · 2^shift + bias, exact."""
+    """X = acc · 2^shift + bias, clipped so far out that every sum with it saturates."""
     v: Value | None = None
     """Membrane potential."""
     leaked_v: Value | None = None
@@ -66,9 +66,9 @@ class NeuronModel:
         """Two numbers whose sum is v*; the adder behind them is shared by all models."""
         raise TypeError("a neuron model gives its potential")
 
-    def fires(self, excess: Value) -> Value:
-        """Whether it spikes, of ``excess`` = sat(v*) - threshold."""
-        return excess > 0
+    def fires(self, u: Value, threshold: Value) -> Value:
+        """Whether it spikes with u = sat(v*)."""
+        return u > threshold
 
 
 class If(NeuronModel):
@@ -106,7 +106,7 @@ class Li(Lif):
 
     code = Model.LI
 
-    def fires(self, excess: Value) -> Value:
+    def fires(self, u: Value, threshold: Value) -> Value:
         return Const(0, 1)
 
 
@@ -115,7 +115,7 @@ class CubaLi(CubaLif):
 
     code = Model.CUBALI
 
-    def fires(self, excess: Value) -> Value:
+    def fires(self, u: Value, threshold: Value) -> Value:
         return Const(0, 1)
 
 
@@ -125,8 +125,8 @@ class SubLif(If):
     code = Model.SUBLIF
     floored = True
 
-    def fires(self, excess: Value) -> Value:
-        return excess >= 0
+    def fires(self, u: Value, threshold: Value) -> Value:
+        return u >= threshold
 
 
 _ALL = (If(), Lif(), CubaLif(), Li(), CubaLi(), SubLif())
@@ -138,7 +138,7 @@ def built_models(config: TileConfig) -> list[NeuronModel]:
 
 
 def choose(m: Module, code: Value, models: Sequence[NeuronModel], method: str,
-           argument: Any, results: Sequence[Signal]) -> None:
+           arguments: tuple[Any, ...], results: Sequence[Signal]) -> None:
     """Give ``results`` what ``method`` of the model with this code says, or 0 if none has it.
 
     Models that inherit the method from each other share its logic.
@@ -149,7 +149,7 @@ def choose(m: Module, code: Value, models: Sequence[NeuronModel], method: str,
     with m.Switch(code):
         for same in alike.values():
             with m.Case(*(model.code for model in same)):
-                values = getattr(same[0], method)(argument)
+                values = getattr(same[0], method)(*arguments)
                 for result, value in zip(results, values if isinstance(values, tuple)
                                          else (values,), strict=True):
                     m.d.comb += result.eq(value)

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -67,7 +67,7 @@ class RouteStage(wiring.Component):
             self.route.address.eq(self.i.payload),
             self.route.en.eq(self.i.valid & self.i.ready),
             self.o.valid.eq(held & word.output | self.finish),
-            self.o.payload.neuron.eq(neuron),
+            self.o.payload.neuron.eq(Mux(self.finish, 0, neuron)),
             self.o.payload.end_of_step.eq(self.finish),
             self.spike_valid.eq(leave & word.local),
             self.spike_axon.eq(word.axon),

@@ -81,10 +81,13 @@ class UpdateLane(wiring.Component):
                 values = later
             return values
 
-        # product: the multipliers, and X.
-        x = Signal(signed(max(config.acc_bits + (1 << config.shift_bits) - 1,
-                              config.state_bits) + 1))
-        m.d.comb += x.eq((self.accumulator << control("product").shift) + self.bias)
+        # product: the multipliers, and X. What X is added to stays within -2^S … 2^S, so a sum with
+        # an X that does not fit in S+2 bits saturates, and X may be clipped to them beforehand.
+        exact_x = Signal(signed(max(config.acc_bits + (1 << config.shift_bits) - 1,
+                                    config.state_bits) + 1))
+        m.d.comb += exact_x.eq((self.accumulator << control("product").shift) + self.bias)
+        x = Signal(signed(config.state_bits + 2))
+        m.d.comb += x.eq(_saturate(exact_x, len(x)))
         p = {"x": x, "threshold": self.threshold, "v_reset": self.v_reset}
         if not all(model.decays for model in models):
             p["v"] = self.membrane
@@ -102,12 +105,12 @@ class UpdateLane(wiring.Component):
                             leaked_i=leaked.get("i"))
         code = control("current").model
         if config.has_current:
-            exact = Signal(signed(len(x) + 2))
+            exact = Signal(signed(len(x) + 1))
             choose(m, code, [model for model in models if model.has_current], "current",
-                   operands, [exact])
+                   (operands,), [exact])
             m.d.comb += current.eq(_saturate(exact, config.state_bits))
-        base, drive = Signal(signed(config.state_bits + 2)), Signal(x.shape())
-        choose(m, code, models, "potential", operands, [base, drive])
+        base, drive = Signal(signed(config.state_bits + 1)), Signal(x.shape())
+        choose(m, code, models, "potential", (operands,), [base, drive])
         p = {"base": base, "drive": drive, "threshold": p["threshold"], "v_reset": p["v_reset"]}
         if config.has_current:
             p["current"] = current
@@ -125,10 +128,9 @@ class UpdateLane(wiring.Component):
         p = carry(p, "potential", "fire")
 
         # fire: compare, reset.
-        excess = Signal(signed(config.state_bits + 1))
-        m.d.comb += excess.eq(p["u"] - p["threshold"])
-        choose(m, control("fire").model, models, "fires", excess, [self.spike])
-        after = Mux(control("fire").soft_reset, _saturate(excess, config.state_bits), p["v_reset"])
+        choose(m, control("fire").model, models, "fires", (p["u"], p["threshold"]), [self.spike])
+        after = Mux(control("fire").soft_reset,
+                    _saturate(p["u"] - p["threshold"], config.state_bits), p["v_reset"])
         m.d.comb += self.membrane_next.eq(Mux(self.spike, after, p["u"]))
         if config.has_current:
             m.d.comb += self.current_next.eq(p["current"])
@@ -142,6 +144,8 @@ def _round(product: Value, bits: int) -> Value:
 
 def _saturate(value: Value, bits: int) -> Value:
     """``value`` clipped to ``bits`` bits, signed."""
+    if len(value) <= bits:
+        return value
     head = value[bits - 1:]
     fits = head.all() | ~head.any()
     low = 1 << bits - 1

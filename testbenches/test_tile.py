@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tile: RTL under Verilator against :mod:`tile_model`, every output, every cycle."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
+
+from cocotb.triggers import FallingEdge  # noqa: E402
+
+from neurotile.spec import COUNTERS, TEST_PRESETS, TileConfig  # noqa: E402
+from neurotile.spec.codes import ID_VALUE, VERSION_VALUE, Phase, Register  # noqa: E402
+from neurotile.spec.formats import Memory, MemoryId  # noqa: E402
+
+from . import bench  # noqa: E402
+from .agents import Host, check, drive, reset, settle  # noqa: E402
+from .tile_model import TileModel  # noqa: E402
+
+STATES = ("membrane", "current", "accumulator")
+COVERAGE = Path("phases.json")
+
+
+def random_word(rng: random.Random, memory: Memory, config: TileConfig, wild: bool) -> int:
+    """Content of one word: any bit pattern, or (not ``wild``) one that gives lively runs."""
+    fields = {}
+    for item in memory.word.fields:
+        low, high = item.limits
+        fields[item.name] = rng.randint(low, high)
+        if not wild and item.signed and memory.name != "synapse":
+            fields[item.name] = rng.randint(max(low, -40), min(high, 60))
+    if memory.name == "axon":
+        fields["last"] = int(rng.random() < 0.7)
+        if rng.random() < 0.7:
+            fields["count"] = rng.randint(0, min(2, config.groups - 1))
+    if memory.name == "group" and not wild:
+        fields["offset"] = rng.randint(0, min(3, memory.word.field("offset").limits[1]))
+    return int(memory.word.pack(fields))
+
+
+async def load(host: Host, model: TileModel, rng: random.Random, wild: bool) -> None:
+    """Random contents for every memory, states included."""
+    for memory in model.formats.values():
+        for row in range(memory.rows):
+            for lane in range(memory.lanes):
+                word = random_word(rng, memory, model.config, wild)
+                model.load(memory.name, row, lane, word)
+                await host.write(memory.id, row * memory.lanes + lane, word)
+    # An axon without an end would be a run without an end.
+    *_, last = range(model.config.axons)
+    word = model.words["axon"][last][0] | 1 << model.formats["axon"].word.offset("last")
+    model.load("axon", last, 0, word)
+    await host.write(MemoryId.AXON, last, word)
+
+
+async def follow(dut, model: TileModel, rng: random.Random, p_send: float, p_take: float,
+                 phases: set[tuple[str, str]]) -> None:
+    """One run, compared in every cycle until HOLD."""
+    left, sending, payload = rng.randrange(12), False, 0
+    for _ in range(200_000):
+        if not sending:
+            sending = rng.random() < p_send
+            payload = rng.randrange(model.config.axons)
+            if left == 0:
+                payload |= 1 << model.config.axon_bits
+        inputs = {"i__valid": int(sending), "i__payload": payload,
+                  "o__ready": int(rng.random() < p_take)}
+        drive(dut, inputs)
+        await settle()
+        where = f"cycle {model.now}, step {model.step}, {model.phase.name}"
+        check(dut, model.outputs(), where)
+        before, accepted = model.phase, sending and model.outputs()["i__ready"]
+        model.tick(**inputs)
+        if accepted:
+            left = rng.randrange(12) if left == 0 else left - 1
+            sending = False
+        await FallingEdge(dut.clk)
+        phase = Phase(int(dut.controller.phase.value))
+        phases.add((before.name, phase.name))
+        assert phase == model.phase, f"after {where}: {phase.name}, not {model.phase.name}"
+        if phase == Phase.HOLD:
+            dut.i__valid.value = 0
+            return
+    raise AssertionError("the run does not end")
+
+
+async def clear(dut, host: Host, model: TileModel, phases: set[tuple[str, str]]) -> None:
+    """CLEAR, which takes one cycle per row."""
+    await host.write(MemoryId.REGISTERS, Register.CLEAR, 0)
+    seen = [Phase(int(dut.controller.phase.value))]
+    while len(seen) < 3 or seen[-1] != Phase.HOLD:
+        await FallingEdge(dut.clk)
+        seen.append(Phase(int(dut.controller.phase.value)))
+    assert seen.count(Phase.CLEAR) == model.config.groups
+    phases |= {(a.name, b.name) for a, b in zip(seen, seen[1:], strict=False)}
+    model.clear()
+
+
+@cocotb.test()
+@cocotb.parametrize(p_send=[0.3, 1.0], p_take=[0.4, 1.0])
+async def matches_model(dut, p_send, p_take):
+    """Random programs and events; outputs in every cycle, memories and counters after each run."""
+    rng = random.Random(cocotb.RANDOM_SEED)
+    config = bench.config_of_case()
+    model, host = TileModel(config), Host(dut, rng, 0.1)
+    phases: set[tuple[str, str]] = set()
+    await reset(dut, i__valid=0, o__ready=0, request__valid=0, response__ready=0)
+
+    for run in range(6):
+        if run % 3 == 0:
+            await load(host, model, rng, wild=run == 0)
+        if run % 3 != 1:
+            await clear(dut, host, model, phases)
+            for memory in model.formats.values():
+                if memory.name in STATES and rng.random() < 0.5:
+                    for index in range(memory.rows * memory.lanes):
+                        word = rng.getrandbits(memory.word.width)
+                        model.load(memory.name, *divmod(index, memory.lanes), word)
+                        await host.write(memory.id, index, word)
+        model.groups = rng.randint(1, config.groups)
+        model.length = rng.choice([0, 2, rng.getrandbits(config.step_bits)])
+        model.run = rng.randint(1, 5)
+        for register, value in ((Register.GROUPS, model.groups - 1),
+                                (Register.LENGTH, model.length), (Register.RUN, model.run)):
+            await host.write(MemoryId.REGISTERS, register, value)
+        while int(dut.controller.phase.value) != Phase.INTEGRATE:
+            await FallingEdge(dut.clk)
+        phases.add(("HOLD", "INTEGRATE"))
+        model.phase = Phase.INTEGRATE
+        await follow(dut, model, rng, p_send, p_take, phases)
+
+        for name in COUNTERS:
+            got = await host.read(MemoryId.REGISTERS, Register[name.upper()])
+            assert got == model.counters[name], f"run {run}: {name}"
+        status = await host.read(MemoryId.REGISTERS, Register.STATUS)
+        assert status == (4 if model.counters["drops"] else 0)
+        assert await host.read(MemoryId.REGISTERS, Register.STEP) == model.step
+        for memory in model.formats.values():
+            if memory.name in STATES or run == 5:
+                for index in range(memory.rows * memory.lanes):
+                    row, lane = divmod(index, memory.lanes)
+                    want = model.words[memory.name][row][lane]
+                    if memory.word.fields[0].signed:
+                        want = model.value(memory.name, row, lane)["value"] % 2 ** 32
+                    got = await host.read(memory.id, index)
+                    assert got == want, f"run {run}: {memory.name}[{row}][{lane}]"
+    known = json.loads(COVERAGE.read_text()) if COVERAGE.exists() else []
+    COVERAGE.write_text(json.dumps([*known, *map(list, phases)]))
+
+
+@cocotb.test()
+async def identifies_itself(dut):
+    """ID, VERSION and DIGEST; what does not exist reads 0 and ignores writes."""
+    config = bench.config_of_case()
+    host = Host(dut, random.Random(cocotb.RANDOM_SEED))
+    await reset(dut, i__valid=0, o__ready=0, request__valid=0, response__ready=0)
+    for index, want in ((Register.ID, ID_VALUE), (Register.VERSION, VERSION_VALUE),
+                        (Register.DIGEST, int(config.digest[:8], 16)), (9, 0), (1 << 20, 0)):
+        await host.write(MemoryId.REGISTERS, index, 0xFFFF_FFFF)
+        assert await host.read(MemoryId.REGISTERS, index) == want
+    for memory in (12, 15):
+        await host.write(memory, 0, 1)
+        assert await host.read(memory, 0) == 0
+
+
+TRANSITIONS = {("HOLD", "CLEAR"), ("CLEAR", "HOLD"), ("HOLD", "INTEGRATE"),
+               ("INTEGRATE", "UPDATE"), ("UPDATE", "INTEGRATE"), ("UPDATE", "HOLD")}
+
+
+@pytest.mark.cocotb
+@bench.seeds(1)
+@pytest.mark.parametrize("case", [
+    name if name in ("test_one_lane", "test_two_lanes") else
+    pytest.param(name, marks=pytest.mark.long) for name in TEST_PRESETS])
+def test_tile(case, seed):
+    """Each test preset; every phase and every transition of the controller is reached."""
+    from neurotile.hw.tile import Tile
+    folder = bench.run(Tile(TEST_PRESETS[case]), "tile", __name__, seed=seed,
+                       environment={bench.CASE: case})
+    seen = {tuple(pair) for pair in json.loads((folder / COVERAGE).read_text())}
+    (folder / COVERAGE).unlink()
+    assert {(a, b) for a, b in seen if a != b} == TRANSITIONS, f"in {os.fspath(folder)}"
