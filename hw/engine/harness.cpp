@@ -7,6 +7,9 @@
 #include "Vbench.h"
 #include "Vbench___024root.h"
 #include "verilated.h"
+#ifdef SITES
+#include "verilated_syms.h"
+#endif
 
 #include <cstdint>
 #include <cstdlib>
@@ -34,7 +37,7 @@ struct Spike {
 
 struct Sim {
     VerilatedContext context;
-    Vbench tile{&context, "bench"};
+    Vbench tile{&context, ""};
     uint64_t cycles = 0;
     std::vector<Spike> spikes;
 
@@ -278,3 +281,21 @@ EXPORT void tile_spikes(const Sim* sim, int64_t* run, int64_t* step, int64_t* ne
         *cycle++ = spike.cycle;
     }
 }
+
+#ifdef SITES
+// For builds in which the registers and memories are public (fault sites).
+
+void Vbench___024root___eval_settle(Vbench___024root* root);
+
+// Storage of variable `name` in `scope`; its bytes per word, or 0 if there is none.
+EXPORT int64_t tile_site(Sim* sim, const char* scope, const char* name, void** data) {
+    const VerilatedScope* found = sim->context.scopeFind(scope);
+    const VerilatedVar* variable = found ? found->varFind(name) : nullptr;
+    if (!variable) return 0;
+    *data = variable->datap();
+    return int64_t(variable->entSize());
+}
+
+// Evaluates all logic without a clock edge, as after a change of storage from outside.
+EXPORT void tile_settle(Sim* sim) { Vbench___024root___eval_settle(sim->tile.rootp); }
+#endif
