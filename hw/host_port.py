@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,12 +54,12 @@ class HostPort(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         waits = Signal()
-        request = Signal.like(self.request.payload)
-        reading = Signal()
-        source = Signal.like(request.memory)
+        request = Signal.like(self.request.payload, reset_less=True)
+        reading = Signal(2)
+        source = Signal.like(request.memory, reset_less=True)
 
         allowed = self.hold | (request.memory == MemoryId.REGISTERS)
-        room = ~reading & (~self.response.valid | self.response.ready)
+        room = (reading == 0) & (~self.response.valid | self.response.ready)
         execute = Signal()
         m.d.comb += [
             execute.eq(waits & allowed & (request.write | room)),
@@ -68,8 +68,8 @@ class HostPort(wiring.Component):
         with m.If(self.request.ready):
             m.d.sync += [waits.eq(self.request.valid), request.eq(self.request.payload)]
 
-        m.d.sync += reading.eq(execute & ~request.write)
-        with m.If(execute):
+        m.d.sync += reading.eq(Cat(execute & ~request.write, reading[0]))
+        with m.If(execute & ~request.write):
             m.d.sync += source.eq(request.memory)
         for name, code in self.targets.items():
             bus = getattr(self, name)
@@ -77,7 +77,7 @@ class HostPort(wiring.Component):
             m.d.comb += [bus.index.eq(request.index), bus.data.eq(request.data),
                          bus.write.eq(mine & request.write), bus.read.eq(mine & ~request.write)]
 
-        with m.If(reading):
+        with m.If(reading[1]):
             m.d.sync += [self.response.valid.eq(1), self.response.payload.eq(0)]
             with m.Switch(source):
                 for name, code in self.targets.items():

@@ -79,7 +79,7 @@ def host_bus() -> wiring.Signature:
     write, read : ``Out(1)``
         Do it at the end of this cycle; never both.
     answer : ``In(32)``
-        The word read in the cycle before.
+        The word read, two cycles after ``read``.
     """
     return wiring.Signature({"index": Out(24), "data": Out(32), "write": Out(1), "read": Out(1),
                              "answer": In(32)})

@@ -80,6 +80,11 @@ class TileMemory(wiring.Component):
                 m.d.comb += [write.addr.eq(self.write.address), write.en.eq(-1),
                              data.eq(self.write.data)]
 
+        # A register between the lanes and the host port: block RAM is slow to show its data.
+        fresh = Signal()
+        chosen, answer = (Signal(Value.cast(read.data[0]).shape(), name=name)
+                          for name in ("chosen", "answer"))
+        m.d.sync += fresh.eq(self.host.read)
         if lane_bits:
             answer_lane = Signal(lane_bits)
             with m.If(self.host.read):
@@ -87,7 +92,10 @@ class TileMemory(wiring.Component):
             with m.Switch(answer_lane):
                 for number in range(lanes):
                     with m.Case(number):
-                        m.d.comb += self.host.answer.eq(read.data[number])
+                        m.d.comb += chosen.eq(read.data[number])
         else:
-            m.d.comb += self.host.answer.eq(read.data[0])
+            m.d.comb += chosen.eq(read.data[0])
+        with m.If(fresh):
+            m.d.sync += answer.eq(chosen)
+        m.d.comb += self.host.answer.eq(answer)
         return m

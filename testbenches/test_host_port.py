@@ -18,20 +18,22 @@ WORD = host_request_word()
 
 
 class Model:
-    """Section 8: in order, memories only in HOLD; an answer follows its read by two cycles."""
+    """Section 8: in order, memories only in HOLD; an answer follows its read by three cycles."""
 
     def __init__(self, config):
         self.targets = {0: "registers", **{int(m.id): m.name for m in memories(config)}}
         self.waiting: Any = None
         self.answer: Any = None
         self.reading: Any = None
+        self.shown: Any = None
         self.seen = set()
 
     def executes(self, inputs):
         word = self.waiting
         if word is None or not (inputs["hold"] or word["memory"] == 0):
             return False
-        room = self.reading is None and (self.answer is None or inputs["response__ready"])
+        free = self.answer is None or inputs["response__ready"]
+        room = self.reading is None and self.shown is None and free
         return bool(word["write"] or room)
 
     def outputs(self, **inputs):
@@ -51,9 +53,10 @@ class Model:
         executes, word = self.executes(inputs), self.waiting
         if inputs["response__ready"]:
             self.answer = None
-        if self.reading is not None:
-            name = self.targets.get(self.reading)
+        if self.shown is not None:
+            name = self.targets.get(self.shown)
             self.answer = inputs[f"{name}__answer"] if name else 0
+        self.shown = self.reading
         self.reading = word["memory"] if executes and not word["write"] else None
         if executes:
             self.seen.add((word["memory"], word["write"]))

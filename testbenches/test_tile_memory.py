@@ -28,24 +28,25 @@ class Model:
         self.rows: list[Any] = [None] * memory.rows
         self.shown: Any = None
         self.lane: Any = None
+        self.answer: Any = None
 
     def outputs(self, **_):
-        answer = None
-        if self.shown is not None and self.lane is not None:
-            answer = self.shown >> self.bits * self.lane & (1 << self.bits) - 1
-            if self.number:
-                answer = signed(answer, self.bits) % 2 ** 32
-        return {"read__data": self.shown, "host__answer": answer}
+        return {"read__data": self.shown, "host__answer": self.answer}
 
     def word(self, index):
         return index // self.memory.lanes % self.memory.rows, index % self.memory.lanes
 
     def tick(self, **inputs):
+        if self.lane is not None:
+            self.answer = self.shown >> self.bits * self.lane & (1 << self.bits) - 1
+            if self.number:
+                self.answer = signed(self.answer, self.bits) % 2 ** 32
+            self.lane = None
         if inputs["host__read"]:
             row, self.lane = self.word(inputs["host__index"])
             self.shown = self.rows[row]
         elif inputs["read__en"]:
-            self.shown, self.lane = self.rows[inputs["read__address"]], None
+            self.shown = self.rows[inputs["read__address"]]
         if inputs["host__write"]:
             row, lane = self.word(inputs["host__index"])
             mask = (1 << self.bits) - 1
