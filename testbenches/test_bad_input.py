@@ -242,6 +242,22 @@ def test_info_of_a_missing_file(refused, place):
     refused(command=["info", place.folder / "gone.nir"], says="no such file")
 
 
+def test_rtl_into_a_foreign_directory(refused, place):
+    (place.folder / "out").mkdir()
+    (place.folder / "out" / "thesis.tex").write_text("x")
+    refused(command=["rtl", "--out", place.folder / "out"], says="holds other files")
+
+
+def test_rtl_with_options_of_a_network_that_is_not_there(refused, place):
+    refused(command=["rtl", "--weight-bits", "4", "--out", place.folder / "out"],
+            says="need a MODEL.nir")
+
+
+def test_bench_of_something_else(refused, place):
+    refused(command=["bench", place.folder / "gone.npz"], says="no such file")
+    refused(command=["bench", place.spikes], says="not a workload")
+
+
 def test_unknown_option_exits_with_2(monkeypatch, capsys, place):
     done = call(monkeypatch, capsys, "run", place.model, "--speed", "3")
     assert done.code == 2 and "No such option: --speed" in done.err

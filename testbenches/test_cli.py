@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what it writes, what it prints, and how it refuses."""
 
+import functools
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from neurotile import pipeline
-from neurotile.spec import PRESETS, TileConfig
+from neurotile import bench, pipeline
+from neurotile.spec import PRESETS, TEST_PRESETS, TileConfig
 from neurotile.testbenches.cli_cases import (
     CLASSES,
     HIDDEN,
@@ -257,6 +259,81 @@ def big_layer(size):
     return {"fc1": nir.Affine(weight=rng.normal(0, 1, (size, INPUTS)), bias=np.zeros(size)),
             "hidden.lif": lif(size),
             "fc2": nir.Linear(weight=rng.normal(0, 1, (CLASSES, size)))}
+
+
+# --- rtl, bench, demo ----------------------------------------------------------------------------
+
+
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_rtl_writes_the_tile_and_the_same_bytes_again(cli, place):
+    tile = place.folder / "tile.toml"
+    tile.write_text(TEST_PRESETS["test_all"].to_toml())
+    for out in ("one", "two"):
+        done = cli("rtl", place.model, "--config", tile, "--out", place.folder / out)
+        assert done.code == 0, done.err
+    one = files(place.folder / "one")
+    assert one == files(place.folder / "two")
+    assert {"tile.v", "tile_tb.v", "inventory.json", "memory/synapse.hex"} <= set(one)
+    for name in ("tile.v", "tile_tb.v", "inventory.json"):
+        assert f"{place.folder / 'two' / name}\n" in done.out
+
+
+def test_rtl_without_a_network(cli, tmp_path):
+    done = cli("rtl", "--preset", "test_one_lane", "--out", tmp_path / "rtl")
+    assert done.code == 0 and "tile      test_one_lane" in done.out
+    assert "module tile" in (tmp_path / "rtl" / "tile.v").read_text()
+    assert not (tmp_path / "rtl" / "memory").exists()
+
+
+def test_bench_prints_one_line_of_json(cli, tmp_path, monkeypatch):
+    made = functools.partial(bench.bench, runs=2, cpu_seconds=0.0)
+    monkeypatch.setattr("neurotile.commands.bench.bench", made)
+    done = cli("bench", workload(tmp_path / "work.npz"), "--json")
+    line, = done.out.splitlines()
+    found = json.loads(line)
+    assert set(found) >= {"syn_events", "seconds", "cpu_seconds", "syn_events_per_cpu_s", "steps",
+                          "cycles", "golden_match", "peak_rss_mb"}
+    assert done.code == 0 and found["golden_match"] is True
+    done = cli("bench", workload(tmp_path / "work.npz"))
+    assert "equal to the golden raster" in done.out
+
+
+def test_bench_of_wrong_spikes_exits_with_1(cli, tmp_path, monkeypatch):
+    made = functools.partial(bench.bench, runs=2, cpu_seconds=0.0)
+    monkeypatch.setattr("neurotile.commands.bench.bench", made)
+    done = cli("bench", workload(tmp_path / "work.npz", golden_sha256="0" * 64))
+    assert done.code == 1 and "DIFFERENT" in done.out
+
+
+def workload(path, **changes):
+    """Two lines into two neurons that are connected in a ring; worked out by hand.
+
+    Line 0 spikes in steps 0 and 2. Neuron 0 fires in step 0 (5 - 1 >= 4), so neuron 1 in step 1
+    (6 - 1 >= 4), which holds neuron 0 back in step 2 (5 - 2 - 1 < 4).
+    """
+    raster = np.array([[1, 0], [0, 1], [0, 0]], np.uint8)
+    bench.save_workload(path, **{
+        "name": "ring", "n_in": 2, "n": 2, "T": 3, "leak": 1, "threshold": 4,
+        "in_step": np.array([0, 2]), "in_line": np.array([0, 0]), "in_pre": np.array([0]),
+        "in_post": np.array([0]), "in_w": np.array([5]), "pre": np.array([0, 1]),
+        "post": np.array([1, 0]), "w": np.array([6, -2]), "group": np.zeros(2, int),
+        "golden_sha256": hashlib.sha256(raster.tobytes()).hexdigest(), "n_syn_events": 4,
+        **changes})
+    return path
+
+
+def test_demo_does_it_all(cli, tmp_path):
+    done = cli("demo", "--out", tmp_path / "demo")
+    assert done.code == 0, done.err
+    report = tmp_path / "demo" / "run" / "report.html"
+    assert done.out.splitlines()[-1] == f"report    {report}" and report.exists()
+    assert (tmp_path / "demo" / "rtl" / "tile.v").exists()
+    metrics = json.loads((tmp_path / "demo" / "run" / "metrics.json").read_text())
+    assert metrics["accuracy"] >= 0.95 and metrics["counters"]["drops"] == 0
+    assert cli("demo", "--out", tmp_path / "demo").code == 0
 
 
 # --- Ctrl-C --------------------------------------------------------------------------------------

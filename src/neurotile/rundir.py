@@ -37,14 +37,14 @@ class RunFiles:
     memories: Arrays
 
 
-def check_target(path: Path, *, mark: str = MARK, claim: str = _CLAIM) -> None:
+def check_target(path: Path, *, mark: str | None = MARK, claim: str = _CLAIM) -> None:
     """Refuse to replace what is not ours.
 
     Raises
     ------
     UserError
         ``path`` is a file, lies below a file, or is a directory with content but without the
-        file ``claim`` that says it was made by ``mark``.
+        file ``claim`` that says it was made by ``mark`` (that is there, if ``mark`` is None).
     """
     for parent in path.parents:
         if parent.exists():
@@ -57,9 +57,10 @@ def check_target(path: Path, *, mark: str = MARK, claim: str = _CLAIM) -> None:
         return
     if not path.is_dir():
         raise UserError(f"--out {path}: is a file; a new or empty directory is needed")
-    if any(path.iterdir()) and _claim(path / claim) != mark:
-        raise UserError(f"--out {path}: holds other files and was not made by '{mark}'; "
-                        "name a new directory")
+    ours = (path / claim).is_file() if mark is None else _claim(path / claim) == mark
+    if any(path.iterdir()) and not ours:
+        raise UserError(f"--out {path}: holds other files; name a new directory, or one that this "
+                        "command made")
 
 
 def _claim(path: Path) -> str | None:
@@ -71,7 +72,7 @@ def _claim(path: Path) -> str | None:
 
 
 @contextmanager
-def new_directory(path: Path, *, mark: str = MARK, claim: str = _CLAIM) -> Iterator[Path]:
+def new_directory(path: Path) -> Iterator[Path]:
     """Directory to write into; it becomes ``path`` when the block ends without an error.
 
     Raises
@@ -80,7 +81,7 @@ def new_directory(path: Path, *, mark: str = MARK, claim: str = _CLAIM) -> Itera
         As :func:`check_target` says.
     """
     path = Path(os.path.abspath(path))
-    check_target(path, mark=mark, claim=claim)
+    check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A sibling, so that the last step is a rename within one file system.
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

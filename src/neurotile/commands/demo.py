@@ -23,7 +23,9 @@ def demo_command(out: Path) -> None:
     """
     run_folder, rtl_folder = out / "run", out / "rtl"
     check_target(run_folder)
+    check_target(rtl_folder, mark=None, claim="inventory.json")
     made = load_and_build(zoo.path("digits"), None, None, None, None, {}, mapped=True)
+    assert made.config is not None
     spikes, labels = zoo.test_set("digits")
     stimulus = Stimulus.from_dense(spikes, labels)
     result = run_shown(made, stimulus, engine="fast", options={"engine": "fast"})

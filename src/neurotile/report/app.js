@@ -6,7 +6,7 @@
   const at = (id) => document.getElementById(id);
   const LEFT = 92, RIGHT = 12, BOTTOM = 26, GAP = 10;
   const SHADES = ["#2f6db5", "#d07a1f", "#2f9267", "#b0446c", "#7458bd", "#8b7a2e", "#1f93a3",
-    "#a0522d", "#4a5260", "#c2577c", "#5e8c31", "#8d6bb8"];
+    "#a0522d", "#4a5260", "#c2577c", "#c9a227", "#8d6bb8"];
   const chosen = { sample: 0, node: 0, neurons: data.traced.map((n) => new Set(n.first)) };
   let rows = [];  // bands of the raster, from top to bottom
 

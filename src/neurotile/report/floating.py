@@ -22,12 +22,14 @@ _WORK = 3e9  # multiplications that a report may cost
 class FloatCheck:
     """Outcome of the floating point run on the first ``samples`` samples.
 
+    ``accuracy`` and ``tile_accuracy`` are those of the float model and of the run on these samples.
     ``spikes`` holds for each population the spikes in floating point, those in integers, and those
     in one of the two only.
     """
 
     samples: int
     accuracy: float | None
+    tile_accuracy: float | None
     spikes: dict[str, tuple[int, int, int]]
 
 
@@ -48,9 +50,11 @@ def check_with_float(result: "Result") -> FloatCheck | None:
         real, integer = found.spikes[name], integer[:samples]
         spikes[name] = (int(real.sum(dtype=np.int64)), int(integer.sum(dtype=np.int64)),
                         int((real != integer).sum()))
-    share = None
+    share, tile_share = None, None
     if part.labels is not None:
         as_trace = Trace("float", trace.network, part.digest, False, found.spikes,
                          found.potentials, {}, {})  # type: ignore[arg-type]
-        share = accuracy(part.labels, predictions(result.build.output, as_trace))
-    return FloatCheck(samples, share, spikes)
+        output = result.build.output
+        share = accuracy(part.labels, predictions(output, as_trace))
+        tile_share = accuracy(part.labels, predictions(output, trace)[:samples])
+    return FloatCheck(samples, share, tile_share, spikes)

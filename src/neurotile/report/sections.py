@@ -96,9 +96,11 @@ def accuracy_section(result: "Result", reference: FloatCheck | None) -> Markup:
             "ties go to the lowest index.")
     parts = [paragraph(text)]
     if reference is not None and reference.accuracy is not None:
-        parts.append(paragraph(
-            "Before quantisation, in floating point, the network gets "
-            f"{percent(reference.accuracy, 2)} of {_these(result, reference)}."))
+        text = ("Before quantisation, in floating point, the network gets "
+                f"{percent(reference.accuracy, 2)} of {_these(result, reference)}")
+        if reference.samples < result.stimulus.samples:
+            text += f", of which this run gets {percent(reference.tile_accuracy or 0.0, 2)}"
+        parts.append(paragraph(f"{text}."))
     return section("accuracy", "Accuracy", *parts,
                    _worst(matrix) if len(matrix) > 30 else _matrix(matrix))
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``neurotile rtl``: a tile as Verilog, with or without a network in its memories."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..hw.export_files import export_dir
+from ..models.nir_import import parse_reset
+from ..pipeline import Build, run
+from ..rundir import check_target
+from ..spec import PRESETS, Stimulus, TileConfig, UserError
+from .run import load_and_build, tile_config
+from .text import count, line
+
+__all__ = ["rtl_command", "write_rtl"]
+
+_SAMPLES, _STEPS, _RATE = 2, 16, 0.2  # of the random input in the testbench
+
+
+def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, config: Path | None,
+                weight_bits: int | None, state_bits: int | None, dt: float | None,
+                reset: Sequence[str]) -> None:
+    """Write the files and print what they are.
+
+    Raises
+    ------
+    UserError
+        An argument or a file is wrong, or ``out`` holds something else.
+    """
+    check_target(out, claim="inventory.json", mark=None)
+    tile = tile_config(preset_name, config)
+    if model is None:
+        if weight_bits is not None or state_bits is not None or dt is not None or reset:
+            raise UserError("--weight-bits, --state-bits, --dt and --reset need a MODEL.nir; "
+                            "without one, --config TILE.toml describes the tile")
+        tile = tile or PRESETS["default"]
+        line("tile", tile.name)
+        files = write_rtl(None, tile, out, None)
+    else:
+        made = load_and_build(model, tile, weight_bits, state_bits, dt, parse_reset(reset),
+                              mapped=True)
+        assert made.config is not None
+        files = write_rtl(made, made.config, out, _random_input(made))
+    for name in files:
+        if "/" not in name:
+            line("", f"{out / name}")
+    folders = sorted({name.partition("/")[0] for name in files if "/" in name})
+    for folder in folders:
+        inside = sum(name.startswith(f"{folder}/") for name in files)
+        line("", f"{out / folder}: {count(inside, 'file')}")
+    line("try it", f"cd {out} && iverilog -g2012 -o tb tile_tb.v tile.v && ./tb")
+
+
+def _random_input(made: Build) -> Stimulus:
+    rng = np.random.default_rng(1)
+    return Stimulus.from_dense(rng.random((_SAMPLES, _STEPS, made.network.input_size)) < _RATE)
+
+
+def write_rtl(made: Build | None, config: TileConfig, out: Path, stimulus: Stimulus | None
+              ) -> list[str]:
+    """Export a tile; its testbench replays what the fast engine does with ``stimulus``."""
+    if made is None or stimulus is None:
+        return export_dir(config, out)
+    result = run(made, stimulus, engine="fast")
+    return export_dir(config, out, program=made.program, stimulus=stimulus, trace=result.trace)
