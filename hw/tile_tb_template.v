@@ -2,8 +2,10 @@
 // Self-checking testbench of the tile, in plain Verilog-2001: prints PASS or FAIL and stops.
 //
 // Run it in this folder with any simulator, for example
-//     iverilog -o tile_tb tile_tb.v tile.v && ./tile_tb
-//     verilator --binary --timing -Wno-fatal --top-module tile_tb tile_tb.v tile.v && obj_dir/Vtile_tb
+//   with Icarus: iverilog -o tile_tb tile_tb.v tile.v && ./tile_tb
+//   with Verilator: verilator --binary --timing -Wno-fatal --top-module tile_tb tile_tb.v tile.v &&
+//       obj_dir/Vtile_tb
+// With the macro WAVES it writes tile_tb.vcd.
 //
 // vectors/script.hex says what to do: load memories through the host port, write and read registers
 // and words, run steps. During a run the events of vectors/input.hex are sent, those of a step one

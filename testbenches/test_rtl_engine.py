@@ -13,9 +13,8 @@ from neurotile.hw.engine.engine import load_requests
 from neurotile.hw.engine.simulation import Simulation, reads
 from neurotile.spec import TEST_PRESETS, TileEvents, UserError, preset
 from neurotile.spec.formats import axon_word, memories
-
-from .equality import tile_differences
-from .strategies import RawCase, Seeded, random_raw_case
+from neurotile.testbenches.equality import tile_differences
+from neurotile.testbenches.strategies import RawCase, Seeded, random_raw_case
 
 NO_EVENTS = np.zeros(0, np.int32)
 
