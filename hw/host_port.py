@@ -75,6 +75,7 @@ class HostPort(wiring.Component):
             bus = getattr(self, name)
             mine = execute & (request.memory == code)
             m.d.comb += [bus.index.eq(request.index), bus.data.eq(request.data),
+                         bus.own.eq(self.hold),
                          bus.write.eq(mine & request.write), bus.read.eq(mine & ~request.write)]
 
         with m.If(reading[1]):

@@ -76,13 +76,15 @@ def host_bus() -> wiring.Signature:
         Word, row · lanes + lane.
     data : ``Out(32)``
         Word to write, right-aligned.
+    own : ``Out(1)``
+        Only the host uses the memory in this cycle.
     write, read : ``Out(1)``
-        Do it at the end of this cycle; never both.
+        Do it at the end of this cycle; never both, and memories only with ``own``.
     answer : ``In(32)``
         The word read, two cycles after ``read``.
     """
-    return wiring.Signature({"index": Out(24), "data": Out(32), "write": Out(1), "read": Out(1),
-                             "answer": In(32)})
+    return wiring.Signature({"index": Out(24), "data": Out(32), "own": Out(1), "write": Out(1),
+                             "read": Out(1), "answer": In(32)})
 
 
 def issue(config: TileConfig) -> wiring.Signature:

@@ -38,7 +38,7 @@ class TileMemory(wiring.Component):
     clear_row : ``In(range(rows))``
         Row to zero, with ``state``.
     host : ``In(host_bus())``
-        The host's accesses, only while neither pipeline nor CLEAR uses the memory.
+        The host's accesses; while it has ``own``, nothing else uses the memory.
     """
 
     def __init__(self, memory: Memory, *, state: bool = False) -> None:
@@ -62,7 +62,7 @@ class TileMemory(wiring.Component):
         lane_bits = (lanes - 1).bit_length()
         lane, row = self.host.index[:lane_bits], self.host.index[lane_bits:][:len(read.addr)]
         m.d.comb += [
-            read.addr.eq(Mux(self.host.read, row, self.read.address)),
+            read.addr.eq(Mux(self.host.own, row, self.read.address)),
             read.en.eq(self.host.read | self.read.en),
             self.read.data.eq(read.data),
         ]

@@ -43,6 +43,7 @@ class Model:
                   "response__payload": self.answer}
         for code, name in self.targets.items():
             mine = executes and word["memory"] == code
+            wanted[f"{name}__own"] = inputs["hold"]
             wanted[f"{name}__write"] = int(bool(mine and word["write"]))
             wanted[f"{name}__read"] = int(bool(mine and not word["write"]))
             wanted[f"{name}__index"] = word["index"] if mine else None

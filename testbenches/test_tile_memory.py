@@ -77,6 +77,7 @@ async def matches_model(dut):
         row = rng.randrange(memory.rows)
         write, read = rng.sample(range(memory.rows), 2)
         inputs = {"host__index": max(index, 0), "host__data": rng.getrandbits(32),
+                  "host__own": int(who.startswith("host")),
                   "host__write": int(who == "host write"), "host__read": int(who == "host read"),
                   "read__address": read, "read__en": int(who == "pipeline" and rng.random() < 0.8)}
         if state:
