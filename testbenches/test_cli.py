@@ -113,6 +113,7 @@ def test_readout_is_written_as_potentials(cli, tmp_path):
     trace = arrays(tmp_path / "out" / "trace.npz")
     assert set(trace) == {"hidden.lif", "out.v"}
     assert trace["out.v"].shape == (SAMPLES, STEPS, CLASSES)
+    assert trace["out.v"].dtype == arrays(tmp_path / "out" / "memories.npz")["out.v"].dtype == "i4"
     answer = trace["out.v"].sum(axis=1).argmax(axis=1)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["accuracy"] == np.mean(answer == arrays(place.spikes)["labels"])

@@ -79,7 +79,7 @@ def test_an_empty_directory_is_taken(tmp_path):
 
 def test_npz_takes_any_name_and_is_the_same_every_time(tmp_path):
     # numpy.savez takes no array called "file", and writes the time of day.
-    arrays = {"file": np.arange(3), "lif1.lif": np.ones((2, 3), np.uint8),
+    arrays: dict[str, np.ndarray] = {"file": np.arange(3), "lif1.lif": np.ones((2, 3), np.uint8),
               "a->b.w": np.zeros((0, 2), np.int32), "x.npy": np.array(["ä", "b"], "U64")}
     for name in ("one.npz", "two.npz"):
         rundir.write_npz(tmp_path / name, arrays)
