@@ -31,11 +31,11 @@ Progress = Callable[[int, int], None]
 
 _CALL_SECONDS = 0.1
 _FIRST_STEPS = 64
-_LOG_ROOM = 1 << 20
+_LOG_ROOM = 1 << 16
 
 
 class LoadedTile:
-    """A tile with its memories loaded, ready for any number of runs.
+    """A tile with its memories loaded, ready for any number of runs, one at a time.
 
     Parameters
     ----------
@@ -64,6 +64,9 @@ class LoadedTile:
         self.setup = make_setup(config, self.contents, groups=groups, length=length)
         mask = (1 << config.weight_bits) - 1
         self.synapse = (memories["synapse"] & np.uint64(mask)).astype(np.int64)
+        # Kept from run to run: fresh memory costs more than what is written to it.
+        self._neuron = np.zeros(_LOG_ROOM + config.neurons, np.int32)
+        self._cycle = np.zeros(self._neuron.size, np.int64)
 
     def run(self, events: TileEvents, recorded: npt.NDArray[np.int64] | None = None,
             progress: Progress | None = None) -> TileTrace:
@@ -102,7 +105,9 @@ class LoadedTile:
                         "time-out, an event never ends because no axon segment has its 'last' bit "
                         "set")
                 if code == FULL:
-                    log = _more_room(log)
+                    self._neuron = np.concatenate([self._neuron, self._neuron])
+                    self._cycle = np.concatenate([self._cycle, self._cycle])
+                    log = log._replace(spike_neuron=self._neuron, spike_cycle=self._cycle)
                 elif progress:
                     progress(done, total)
                     if time.perf_counter() - started < _CALL_SECONDS / 2:
@@ -114,34 +119,25 @@ class LoadedTile:
             return np.zeros(shape, np.int64)
 
         runs, steps, n = events.runs, events.steps, self.config.neurons
-        # Most of this is never touched, so that it costs no memory.
-        room = self.setup.mapped * self.config.lanes + min(runs * steps * n, _LOG_ROOM)
         return Log(
-            barrier=zeros(runs, steps), spike_run=zeros(room), spike_step=zeros(room),
-            spike_neuron=zeros(room), spike_cycle=zeros(room),
-            recorded=np.array(recorded, np.int64), membrane=zeros(runs, steps, recorded.size),
-            final_membrane=zeros(runs, n),
+            barrier=zeros(runs, steps), sent=zeros(runs, steps), spike_neuron=self._neuron,
+            spike_cycle=self._cycle, recorded=np.array(recorded, np.int64),
+            membrane=zeros(runs, steps, recorded.size), final_membrane=zeros(runs, n),
             final_current=zeros(runs if self.config.has_current else 0, n),
             final_accumulator=zeros(runs, n), counters=zeros(len(COUNTERS), runs), place=zeros(5))
 
     def _trace(self, log: Log) -> TileTrace:
-        spikes = slice(0, int(log.place[LOGGED]))
+        spikes = int(log.place[LOGGED])
+        runs, steps = log.barrier.shape
         final = {"membrane": log.final_membrane, "accumulator": log.final_accumulator}
         if self.config.has_current:
             final["current"] = log.final_current
         return TileTrace(
-            barrier=log.barrier, spike_run=log.spike_run[spikes],
-            spike_step=log.spike_step[spikes], spike_neuron=log.spike_neuron[spikes],
-            spike_cycle=log.spike_cycle[spikes], membrane=log.membrane, final=final,
+            barrier=log.barrier, spike_run=np.repeat(np.arange(runs), log.sent.sum(axis=1)),
+            spike_step=np.repeat(np.tile(np.arange(steps), runs), log.sent.ravel()),
+            spike_neuron=log.spike_neuron[:spikes].astype(np.int64),
+            spike_cycle=log.spike_cycle[:spikes].copy(), membrane=log.membrane, final=final,
             counters=dict(zip(COUNTERS, log.counters, strict=True)), synapse=self.synapse)
-
-
-def _more_room(log: Log) -> Log:
-    def grown(array: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.concatenate([array, np.zeros_like(array)])
-
-    return log._replace(spike_run=grown(log.spike_run), spike_step=grown(log.spike_step),
-                        spike_neuron=grown(log.spike_neuron), spike_cycle=grown(log.spike_cycle))
 
 
 def run_tile(config: TileConfig, memories: dict[str, npt.NDArray[np.uint64]], groups: int,

@@ -35,12 +35,12 @@ class Events(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What the kernels write down, with the fields of ``spec.TileTrace``."""
+    """What the kernels write down; see ``spec.TileTrace``."""
 
     barrier: Times
-    spike_run: Times
-    spike_step: Times
-    spike_neuron: Times
+    sent: Times
+    """Output spikes of each step of each run."""
+    spike_neuron: npt.NDArray[np.int32]
     spike_cycle: Times
     recorded: Times
     """Neurons whose membrane potential is kept."""
@@ -105,12 +105,10 @@ def _update(setup: Setup, contents: Contents, state: State, step: int) -> None:
 @kernel
 def _send(contents: Contents, state: State, log: Log, spikes: int) -> int:
     """Log the spikes that go to the host, queue those that stay: how many these are."""
-    run, step, logged, queued = log.place[RUN], log.place[STEP], log.place[LOGGED], 0
+    logged, queued = log.place[LOGGED], 0
     for s in range(spikes):
         neuron = state.spike[s]
         if contents.output[neuron]:
-            log.spike_run[logged] = run
-            log.spike_step[logged] = step
             log.spike_neuron[logged] = neuron
             log.spike_cycle[logged] = state.spike_cycle[s]
             logged += 1
@@ -120,6 +118,7 @@ def _send(contents: Contents, state: State, log: Log, spikes: int) -> int:
                 queued += 1
             else:
                 state.counter[DROPS] += 1
+    log.sent[log.place[RUN], log.place[STEP]] = logged - log.place[LOGGED]
     log.place[LOGGED] = logged
     state.counter[HIGH_WATER] = max(state.counter[HIGH_WATER], queued)
     return queued
