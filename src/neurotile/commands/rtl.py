@@ -50,7 +50,7 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
     for folder in folders:
         inside = sum(name.startswith(f"{folder}/") for name in files)
         line("", f"{out / folder}: {count(inside, 'file')}")
-    line("try it", f"cd {out} && iverilog -g2012 -o tb tile_tb.v tile.v && ./tb")
+    line("try it", f"cd {out} && iverilog -o tile_tb tile_tb.v tile.v && ./tile_tb")
 
 
 def _random_input(made: Build) -> Stimulus:
