@@ -85,6 +85,19 @@ def test_engines_give_the_same_digest(cli, place):
     assert done.code == 0 and "equal         spikes: hidden.lif, out" in done.out
 
 
+def test_rtl_and_fast_agree_in_everything(cli, place):
+    tile = place.folder / "tile.toml"
+    tile.write_text(TEST_PRESETS["test_all"].to_toml())
+    for engine in ("fast", "rtl"):
+        done = run(cli, place, "--config", tile, "--record", "hidden.lif", engine=engine,
+                   out=engine)
+        assert done.code == 0, done.err
+    done = cli("compare", place.folder / "fast", place.folder / "rtl")
+    assert done.code == 0 and "not compared" not in done.out
+    for part in ("potentials: hidden.lif.v", "step cycles", "spike cycles", "counters: drops"):
+        assert f"equal         {part}" in done.out
+
+
 def test_accuracy_is_the_share_of_most_spikes(cli, place):
     run(cli, place)
     out = arrays(place.folder / "out" / "trace.npz")["out"]
@@ -316,7 +329,7 @@ def workload(path, **changes):
     (6 - 1 >= 4), which holds neuron 0 back in step 2 (5 - 2 - 1 < 4).
     """
     raster = np.array([[1, 0], [0, 1], [0, 0]], np.uint8)
-    bench.save_workload(path, **{
+    bench.save_workload(path, {
         "name": "ring", "n_in": 2, "n": 2, "T": 3, "leak": 1, "threshold": 4,
         "in_step": np.array([0, 2]), "in_line": np.array([0, 0]), "in_pre": np.array([0]),
         "in_post": np.array([0]), "in_w": np.array([5]), "pre": np.array([0, 1]),

@@ -200,6 +200,44 @@ def test_in_a_browser(page, tmp_path):
     assert shot.stat().st_size > 30_000
 
 
+WALK = """<script>
+addEventListener("load", () => {
+  const at = (id) => document.getElementById(id), box = at("raster").getBoundingClientRect();
+  at("next").click();
+  at("node").value = 1;
+  at("node").dispatchEvent(new Event("change"));
+  at("neurons").firstChild.click();
+  const place = { clientX: box.left + box.width - 20, clientY: box.top + 10, bubbles: true };
+  at("raster").dispatchEvent(new MouseEvent("mousemove", place));
+  document.body.dataset.walked = [at("sample").value, at("hint").textContent,
+    at("membrane").firstChild.dataset.traces, at("verdict").textContent].join("|");
+  at("raster").dispatchEvent(new MouseEvent("click",
+    { clientX: place.clientX, clientY: box.bottom - 40, bubbles: true }));
+  document.body.dataset.clicked = at("node").value + at("membrane").firstChild.dataset.traces;
+});
+</script></body>"""
+
+
+def test_controls_in_a_browser(page, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(page.replace("</body>", WALK), encoding="utf-8")
+    opened = open_page(file, tmp_path)
+    assert opened.console == []
+    match = re.search(r'data-walked="(.*?)" data-clicked="(.*?)"', opened.document)
+    assert match
+    sample, hint, traces, verdict = match[1].split("|")
+    held = data(page)
+    number = sum(1 for n in unpack(held["nodes"][0]["spikes"][1][1], "<u4") if n == 0)
+    last = SPIKES[held["samples"][1]["number"], STEPS - 1, 0]
+    assert sample == "1"
+    assert hint == (f"input, neuron 0, step {STEPS - 1}: {'spike' if last else 'no spike'}; "
+                    f"{number} in this sample")
+    # Three neurons were on; one was taken away, or added, by the click on the first chip.
+    assert traces == ("2" if 0 in held["traced"][1]["first"] else "4")
+    assert verdict.startswith(f"answer {held['samples'][1]['predicted']}")
+    assert match[2] == "11"
+
+
 def test_the_browser_test_sees_errors(page, tmp_path):
     broken = page.replace('"use strict";', '"use strict"; nothing();')
     (tmp_path / "report.html").write_text(broken, encoding="utf-8")

@@ -215,8 +215,9 @@ def energy_section(result: "Result") -> Markup:
         table(["memory", "read fJ/b", "write fJ/b", "static pW/b"], source),
         paragraph("Values of SENECA's memories in 22 nm (Tang et al., Frontiers in Neuroscience "
                   "2023, doi 10.3389/fnins.2023.1187252), from a secondary source that quotes "
-                  "them; a memory of this tile counts as the smallest of these that holds it. The "
-                  "same paper states about 2.8 pJ per synaptic operation for SENECA as a whole.",
+                  "them. A memory of this tile counts as the smallest of these that holds it, "
+                  "which overstates memories of a few kilobits. The same paper states about "
+                  "2.8 pJ per synaptic operation for SENECA as a whole.",
                   class_="note"))
 
 
