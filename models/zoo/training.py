@@ -135,6 +135,16 @@ def train(net: nn.Sequential, batches: Callable[[int], list[Callable[[], Batch]]
             print(f"epoch {epoch + 1:3}  loss {total / per_epoch:.4f}  {report():.4f}", flush=True)
 
 
+def _name_layers(graph: nir.NIRGraph) -> None:
+    """Call the exporter's numbered layers fc1, lif1, fc2, lif2, …, in a stable order."""
+    names = {"input": "input", "output": "output"}
+    for number in sorted(set(graph.nodes) - set(names), key=int):
+        names[number] = f"{'lif' if int(number) % 2 else 'fc'}{int(number) // 2 + 1}"
+    graph.nodes = {names[old]: graph.nodes[old] for old in sorted(names, key=names.__getitem__)}
+    # The exporter's order of edges changes from run to run.
+    graph.edges = sorted((names[a], names[b]) for a, b in graph.edges)
+
+
 def export(net: nn.Sequential, path: str | Path, *, reset: str) -> None:
     """Write the network by snnTorch's exporter, with dt and reset in the graph's metadata."""
     for layer in net:
@@ -142,7 +152,7 @@ def export(net: nn.Sequential, path: str | Path, *, reset: str) -> None:
             layer.mem = torch.zeros(0)
     net.eval()
     graph = export_to_nir(net, torch.zeros(1, net[0].in_features), ignore_dims=[0])
-    graph.edges = sorted(graph.edges)  # the exporter's order changes from run to run
+    _name_layers(graph)
     graph.metadata = {"dt": DT, "reset": reset}
     nir.write(path, graph)
     if nir.read(path).metadata != graph.metadata:
