@@ -21,13 +21,17 @@ _OPTIONS: dict[str, Any] = {
     "forceinline": True,     # a call would pass a hundred array fields on the stack
     "_nrt": False,           # no reference counts: arrays belong to the caller in Python
 }
+_INTERNAL: dict[str, Any] = {
+    "no_cpython_wrapper": True,  # half of the time to compile
+    "no_cfunc_wrapper": True,
+}
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile ``function`` as a part of an :func:`entry`."""
+    """Compile ``function`` as a part of an :func:`entry`; Python can not call it when compiled."""
     # No cache here: numba checks only the file of the function that it caches, so a part that was
     # kept on disk would still hold the old machine code of what it calls in another file.
-    return numba.njit(**_OPTIONS)(function)
+    return numba.njit(**_OPTIONS, **_INTERNAL)(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:

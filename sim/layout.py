@@ -115,8 +115,9 @@ def make_setup(config: TileConfig, contents: Contents, *, groups: int, length: i
     last_step = (1 << config.step_bits) - 1
     shift = int(contents.span["shift"].max())
     s, a, d = config.state_bits, config.acc_bits, config.decay_bits if config.has_decay else 0
-    # |v * decay| < 2^(S+D) and its rounding; |acc * 2^k| <= 2^(A-1+k), two states beside it.
-    narrow = s + d <= 30 and s <= 28 and a - 1 + shift <= 30
+    # |v * decay| <= 2^(S+D) - 2^(S-1), which leaves room to round. A sum is acc * 2^k, at most
+    # 2^30, with bias and v, at most 2^29 each without decay; with it S <= 27 and v < 2^S.
+    narrow = s + d <= 31 and s <= 30 and a - 1 + shift <= 30
     return Setup(
         neurons=config.neurons, lane_bits=config.lanes.bit_length() - 1, groups=config.groups,
         mapped=groups, axons=config.axons, state_bits=s, acc_bits=a, decay_bits=config.decay_bits,

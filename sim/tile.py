@@ -59,7 +59,7 @@ def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray
     """Cycle of the barrier of a step with ``own`` spikes in the queue, begun in cycle ``start``."""
     counter = state.counter
     walker = idle_walker(setup, start)
-    times = QueueTimes(start - 1, 0, max(own, counter[HIGH_WATER]))
+    times = QueueTimes(start - 1, 0, counter[HIGH_WATER])
     batch = (0, 0, 0)
     entries = own + host.size
     for entry_number in range(entries):

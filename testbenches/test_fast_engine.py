@@ -5,11 +5,18 @@ import os
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
+from neurotile.sim.axon_walker import walk
 from neurotile.sim.engine import run_tile
+from neurotile.sim.jit import source_digest
+from neurotile.sim.spike_encoder import emit
+from neurotile.sim.tile import advance
 from neurotile.spec import PRESETS, TEST_PRESETS, TileEvents, UserError
+from neurotile.spec.codes import Model
+from neurotile.spec.formats import memories as tile_memories
 from neurotile.testbenches.clocked_tile import ClockedTile
 from neurotile.testbenches.tile_fuzz import Case, random_case, random_config
 
@@ -77,6 +84,51 @@ def test_the_step_counter_stops_at_its_largest_value():
     counted = [assert_agrees(case._replace(length=length)) for length in (0, 15, 12)]
     # Steps 15 and later count as 15, which offset + 15 does not end for a group with an offset.
     assert counted[0]["updates"] >= counted[1]["updates"] > counted[2]["updates"]
+
+
+def extremes(rng, low, high, shape):
+    """Numbers of which most lie at the limits or at 0."""
+    return rng.choice([low, low, low + 1, -1, 0, 1, high - 1, high, high], shape).clip(low, high)
+
+
+@pytest.mark.parametrize("state_bits", [8, 16, 17, 26, 27, 28, 30, 31, 32])
+def test_extreme_values_do_not_overflow(state_bits):
+    # Around the bounds within which the engine computes in 32 bits.
+    for seed in range(24):
+        rng = np.random.default_rng([seed, state_bits, 11])
+        models = [("if", "sublif"), ("lif", "cubalif", "sublif")][seed % 2]
+        config = TEST_PRESETS["test_deep_pipe"].replace(
+            state_bits=state_bits, acc_bits=int(rng.integers(14, 19)), models=models,
+            decay_bits=int(rng.choice([4, 12, 14, 15])), offset_bits=1)
+        case = random_case(config, rng, runs=1, steps=4, events=16)._replace(length=0)
+        for memory in tile_memories(config):
+            if memory.name in ("synapse", "threshold", "v_reset", "bias", "decay"):
+                shape = (memory.rows, memory.lanes)
+                case.memories[memory.name] = memory.word.pack(
+                    {f.name: extremes(rng, *f.limits, shape) for f in memory.word.fields})
+            elif memory.name == "group":
+                codes = [Model[name.upper()] for name in models]
+                case.memories["group"] = memory.word.pack({
+                    "model": rng.choice(codes, (memory.rows, 1)), "offset": 0,
+                    "shift": rng.choice([14, 15], (memory.rows, 1)),
+                    "soft_reset": rng.integers(0, 2, (memory.rows, 1))})
+        assert_agrees(case)
+
+
+def test_length_has_the_bits_of_the_register():
+    case = random_case(TEST_PRESETS["test_all"], np.random.default_rng(12))
+    one, other = (run_tile(*case._replace(length=length)) for length in (3, 3 + 256))
+    assert one.counters["updates"].sum() == other.counters["updates"].sum() > 0
+    np.testing.assert_array_equal(one.final["membrane"], other.final["membrane"])
+
+
+def test_the_cache_knows_every_source():
+    # numba itself would keep machine code of `advance` that holds an older kernel of another file.
+    if numba.config.DISABLE_JIT:
+        pytest.skip("nothing is compiled")
+    cells = [cell.cell_contents for cell in advance.py_func.__closure__]
+    assert cells == [source_digest()]
+    assert [part._cache.cache_path for part in (walk, emit)] == [None, None]
 
 
 def test_long_axons_are_summed_in_batches():
