@@ -122,7 +122,8 @@ def test_missing_and_binary_toml(tmp_path):
 
 
 def test_unknown_preset_suggests():
-    with pytest.raises(UserError, match=r"unknown preset 'defualt'; did you mean 'default'\? there are"):
+    message = r"unknown preset 'defualt'; did you mean 'default'\? there are"
+    with pytest.raises(UserError, match=message):
         preset("defualt")
 
 
@@ -209,7 +210,8 @@ def test_network_order_and_digest():
      r"shape \(2, 3\), not \(3, 2\)"),
     ({"projections": (Projection("in", "a", np.full((2, 3), 128, np.int32)),)},
      "weights must be in -128..127, not 128"),
-    ({"projections": (Projection("in", "a", np.ones((2, 3))),)}, "weights must be integers"),
+    ({"projections": (Projection("in", "a", np.ones((2, 3))),)},  # type: ignore[arg-type]
+     "weights must be integers"),
     ({"projections": (Projection("in", "a", np.ones((2, 3), np.int32), delay=-1),)},
      "delay must be at least 0"),
     ({"projections": (Projection("a", "a", np.ones((2, 2), np.int32)),)}, "form a cycle"),

@@ -39,6 +39,7 @@ def test_digits_lose_at_most_a_point():
 
 def agree(made, spikes):
     fast, rtl = (neurotile.run(made, spikes, engine=engine).trace for engine in ("fast", "rtl"))
+    assert fast.tile is not None and rtl.tile is not None
     return differences(fast, rtl) + tile_differences(fast.tile, rtl.tile)
 
 
