@@ -69,13 +69,15 @@ class Accumulator(wiring.Component):
             self.read.en.eq(self.event | self.select),
         ]
 
-        valid, group = Signal(), Signal(self.config.group_bits)
+        valid = Signal()
+        group = Signal(self.config.group_bits, reset_less=True)
         m.d.sync += [valid.eq(self.event), group.eq(self.event_group)]
         old, weights = self.read.data, self.weights
         if self.config.integrate_stages == 2:
-            late_valid, late_group = Signal(), Signal(self.config.group_bits)
-            late_old = Signal(row_layout(self.memory))
-            late_weights = Signal(weights_layout(self.config))
+            late_valid = Signal()
+            late_group = Signal(self.config.group_bits, reset_less=True)
+            late_old = Signal(row_layout(self.memory), reset_less=True)
+            late_weights = Signal(weights_layout(self.config), reset_less=True)
             m.d.sync += [late_valid.eq(valid), late_group.eq(group),
                          late_old.eq(old), late_weights.eq(weights)]
             valid, group, old, weights = late_valid, late_group, late_old, late_weights

@@ -59,18 +59,20 @@ class AxonWalker(wiring.Component):
         config = self.config
 
         # D is the read register of the axon memory; here are only its flag and what comes next.
+        # Only flags need a reset: what they do not vouch for is never looked at.
         fetched_valid = Signal()
-        next_address = Signal(config.axon_bits)
+        next_address = Signal(config.axon_bits, reset_less=True)
         fetched = self.axon.data[0]
 
         walked_valid = Signal()
-        row = Signal(config.row_bits)
-        group = Signal(config.group_bits)
-        remaining = Signal(config.group_bits)
+        row = Signal(config.row_bits, reset_less=True)
+        group = Signal(config.group_bits, reset_less=True)
+        remaining = Signal(config.group_bits, reset_less=True)
 
         pending_valid = Signal(config.integrate_stages)
-        pending_group = Array(Signal(config.group_bits, name=f"pending_group_{age}")
-                              for age in range(config.integrate_stages))
+        pending_group = Array(
+            Signal(config.group_bits, name=f"pending_group_{age}", reset_less=True)
+            for age in range(config.integrate_stages))
         hazard = Signal()
         m.d.comb += hazard.eq(sum(pending_valid[age] & (pending_group[age] == group)
                                   for age in range(config.integrate_stages)) != 0)

@@ -58,7 +58,7 @@ class RouteStage(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         held = Signal()
-        neuron = Signal.like(self.i.payload)
+        neuron = Signal.like(self.i.payload, reset_less=True)
         word = self.route.data[0]
         leave = Signal()
         m.d.comb += [

@@ -81,12 +81,13 @@ class TileMemory(wiring.Component):
                              data.eq(self.write.data)]
 
         # A register between the lanes and the host port: block RAM is slow to show its data.
-        fresh = Signal()
-        chosen, answer = (Signal(Value.cast(read.data[0]).shape(), name=name)
-                          for name in ("chosen", "answer"))
+        # Without resets: no answer is looked at that no read asked for.
+        fresh = Signal(reset_less=True)
+        chosen = Signal(Value.cast(read.data[0]).shape())
+        answer = Signal(chosen.shape(), reset_less=True)
         m.d.sync += fresh.eq(self.host.read)
         if lane_bits:
-            answer_lane = Signal(lane_bits)
+            answer_lane = Signal(lane_bits, reset_less=True)
             with m.If(self.host.read):
                 m.d.sync += answer_lane.eq(lane)
             with m.Switch(answer_lane):

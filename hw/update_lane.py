@@ -75,7 +75,8 @@ class UpdateLane(wiring.Component):
         def carry(values: dict[str, Value], start: str, end: str) -> dict[str, Value]:
             """``values`` of section ``start`` in section ``end``."""
             for stage in range(section_stage(config, start), section_stage(config, end)):
-                later = {name: Signal(value.shape(), name=f"{name}_{stage + 1}")
+                # Data behind a valid bit, which alone needs a reset.
+                later = {name: Signal(value.shape(), name=f"{name}_{stage + 1}", reset_less=True)
                          for name, value in values.items()}
                 m.d.sync += [later[name].eq(value) for name, value in values.items()]
                 values = later
@@ -109,7 +110,8 @@ class UpdateLane(wiring.Component):
             choose(m, code, [model for model in models if model.has_current], "current",
                    (operands,), [exact])
             m.d.comb += current.eq(_saturate(exact, config.state_bits))
-        base, drive = Signal(signed(config.state_bits + 1)), Signal(x.shape())
+        base = Signal(signed(config.state_bits + 1))
+        drive = Signal(x.shape())
         choose(m, code, models, "potential", (operands,), [base, drive])
         p = {"base": base, "drive": drive, "threshold": p["threshold"], "v_reset": p["v_reset"]}
         if config.has_current:
