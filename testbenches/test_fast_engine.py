@@ -124,7 +124,7 @@ def test_length_has_the_bits_of_the_register():
 
 def test_the_cache_knows_every_source():
     # numba itself would keep machine code of `advance` that holds an older kernel of another file.
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         pytest.skip("nothing is compiled")
     cells = [cell.cell_contents for cell in advance.py_func.__closure__]
     assert cells == [source_digest()]
