@@ -12,9 +12,8 @@ cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
 from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.spec.codes import Phase  # noqa: E402
-
-from . import bench  # noqa: E402
-from .agents import lockstep  # noqa: E402
+from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches.agents import lockstep  # noqa: E402
 
 TRANSITIONS = {
     (Phase.HOLD, Phase.HOLD), (Phase.HOLD, Phase.CLEAR), (Phase.HOLD, Phase.INTEGRATE),

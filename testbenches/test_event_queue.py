@@ -9,9 +9,8 @@ import pytest
 cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
 from neurotile.spec import TEST_PRESETS  # noqa: E402
-
-from . import bench  # noqa: E402
-from .agents import lockstep  # noqa: E402
+from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches.agents import lockstep  # noqa: E402
 
 
 class Model:

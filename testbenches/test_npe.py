@@ -12,10 +12,9 @@ cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.spec.codes import Model as Code  # noqa: E402
 from neurotile.spec.formats import memories  # noqa: E402
-
-from . import bench  # noqa: E402
-from .agents import lockstep, signed  # noqa: E402
-from .tile_model import update_neuron  # noqa: E402
+from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches.agents import lockstep, signed  # noqa: E402
+from neurotile.testbenches.tile_model import update_neuron  # noqa: E402
 
 STATES = ("membrane", "current", "accumulator")
 

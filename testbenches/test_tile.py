@@ -15,10 +15,9 @@ from cocotb.triggers import FallingEdge  # noqa: E402
 from neurotile.spec import COUNTERS, TEST_PRESETS, TileConfig  # noqa: E402
 from neurotile.spec.codes import ID_VALUE, VERSION_VALUE, Phase, Register  # noqa: E402
 from neurotile.spec.formats import Memory, MemoryId  # noqa: E402
-
-from . import bench  # noqa: E402
-from .agents import Host, check, drive, reset, settle  # noqa: E402
-from .tile_model import TileModel  # noqa: E402
+from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches.agents import Host, check, drive, reset, settle  # noqa: E402
+from neurotile.testbenches.tile_model import TileModel  # noqa: E402
 
 STATES = ("membrane", "current", "accumulator")
 COVERAGE = Path("phases.json")

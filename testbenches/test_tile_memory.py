@@ -11,9 +11,8 @@ cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
 from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.spec.formats import memories  # noqa: E402
-
-from . import bench  # noqa: E402
-from .agents import lockstep, signed  # noqa: E402
+from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches.agents import lockstep, signed  # noqa: E402
 
 STATES = ("membrane", "current", "accumulator")
 

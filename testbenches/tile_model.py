@@ -16,6 +16,7 @@ __all__ = ["Segment", "TileModel", "clip", "update_neuron"]
 
 
 def clip(x: int, bits: int) -> int:
+    """``x`` saturated to ``bits`` bits, signed."""
     return max(-(1 << bits - 1), min((1 << bits - 1) - 1, x))
 
 
