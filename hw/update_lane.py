@@ -75,10 +75,11 @@ class UpdateLane(wiring.Component):
         def carry(values: dict[str, Value], start: str, end: str) -> dict[str, Value]:
             """``values`` of section ``start`` in section ``end``."""
             for stage in range(section_stage(config, start), section_stage(config, end)):
-                # Data behind a valid bit, which alone needs a reset.
+                # Data behind a valid bit: it alone needs a reset, and lets the data rest.
                 later = {name: Signal(value.shape(), name=f"{name}_{stage + 1}", reset_less=True)
                          for name, value in values.items()}
-                m.d.sync += [later[name].eq(value) for name, value in values.items()]
+                with m.If(self.control[stage].valid):
+                    m.d.sync += [later[name].eq(value) for name, value in values.items()]
                 values = later
             return values
 
