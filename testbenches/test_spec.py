@@ -210,10 +210,9 @@ def test_network_order_and_digest():
      r"shape \(2, 3\), not \(3, 2\)"),
     ({"projections": (Projection("in", "a", np.full((2, 3), 128, np.int32)),)},
      "weights must be in -128..127, not 128"),
-    ({"projections": (Projection("in", "a", np.ones((2, 3))),)},  # type: ignore[arg-type]
-     "weights must be integers"),
-    ({"projections": (Projection("in", "a", np.ones((2, 3), np.int32), delay=-1),)},
-     "delay must be at least 0"),
+    ({"weight_bits": 0}, "weight_bits must be an integer in 1..16, not 0"),
+    ({"state_bits": 64}, "state_bits must be an integer in 8..32, not 64"),
+    ({"decay_bits": 2.0}, "decay_bits must be an integer in 4..15, not 2.0"),
     ({"projections": (Projection("a", "a", np.ones((2, 2), np.int32)),)}, "form a cycle"),
 ])
 def test_network_refuses(changes, message):
@@ -221,8 +220,23 @@ def test_network_refuses(changes, message):
         network(**changes)
 
 
+@pytest.mark.parametrize("weights, delay, message", [
+    (np.ones((2, 3)), 0, "weights must be integers"),
+    (np.full((2, 3), 1 << 40), 0, "weights must be in -32768..32767"),
+    ([[1]], -1, "delay must be an integer in 0"), ([[1]], 1.5, "delay must be an integer in 0")])
+def test_projection_refuses(weights, delay, message):
+    with pytest.raises(UserError, match=message):
+        Projection("in", "a", weights, delay=delay)
+
+
+def test_input_port_refuses():
+    with pytest.raises(UserError, match="input 'in': size must be an integer in 1"):
+        InputPort("in", 0)
+
+
 @pytest.mark.parametrize("arguments, message", [
-    ((0, "if", np.array(1)), "size must be at least 1"),
+    ((0, "if", np.array(1)), "size must be an integer in 1"),
+    ((2, "if", np.array(2**64 - 1, np.uint64)), "threshold must be in -2147483648..4294967295"),
     ((2, "hh", np.array(1)), "model must be one of if, lif"),
     ((2, "if", np.array([1, 2, 3])), r"threshold must have shape \(2,\)"),
     ((2, "if", np.array(1.5)), "threshold must be integers"),
@@ -230,6 +244,9 @@ def test_network_refuses(changes, message):
 def test_population_refuses(arguments, message):
     with pytest.raises(UserError, match=message):
         Population("p", *arguments)
+    for shift in (-1, 1.5, 70):
+        with pytest.raises(UserError, match=r"shift must be an integer in 0\.\.15"):
+            Population("p", 2, "if", np.array(1), shift=shift)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="reset must be 'zero' or 'subtract'"):
         Population("p", 2, "if", np.array(1), reset="none")
 

@@ -24,6 +24,9 @@ class InputPort:
     name: str
     size: int
 
+    def __post_init__(self) -> None:
+        _check_whole(f"input {self.name!r}", "size", self.size, 1, 1 << 24)
+
 
 @dataclass(frozen=True, eq=False)
 class Population:
@@ -70,13 +73,14 @@ class Population:
         if self.reset not in ("zero", "subtract"):
             raise UserError(f"population {self.name!r}: reset must be 'zero' or 'subtract', "
                             f"not {self.reset!r}")
-        if self.size < 1:
-            raise UserError(f"population {self.name!r}: size must be at least 1, not {self.size}")
+        _check_whole(f"population {self.name!r}", "size", self.size, 1, 1 << 24)
+        _check_whole(f"population {self.name!r}", "shift", self.shift, 0, 15)
         for key in ("threshold", "v_reset", "bias", "decay_v", "decay_i"):
             value = np.asarray(getattr(self, key))
             if value.dtype.kind not in "iu":
                 raise UserError(f"population {self.name!r}: {key} must be integers, "
                                 f"not {value.dtype}")
+            _check_range(f"population {self.name!r}", key, value, -(1 << 31), (1 << 32) - 1)
             if value.shape not in ((), (self.size,)):
                 raise UserError(f"population {self.name!r}: {key} must have shape "
                                 f"({self.size},) or be one value, not {value.shape}")
@@ -107,7 +111,7 @@ class Projection:
     ----------
     source, target : str
         Names of an input port or population, and of a population.
-    weights : ndarray of int, (targets, sources)
+    weights : array_like of int, (targets, sources)
         Integer weights; 0 is no synapse.
     delay : int
         Steps from the source's spike to its effect; 0 is the same step.
@@ -117,6 +121,15 @@ class Projection:
     target: str
     weights: npt.NDArray[np.int32]
     delay: int = 0
+
+    def __post_init__(self) -> None:
+        weights = np.asarray(self.weights)
+        if weights.dtype.kind not in "iu":
+            raise UserError(f"projection {self.name!r}: weights must be integers, "
+                            f"not {weights.dtype}")
+        _check_range(f"projection {self.name!r}", "weights", weights, -(1 << 15), (1 << 15) - 1)
+        object.__setattr__(self, "weights", weights.astype(np.int32, copy=False))
+        _check_whole(f"projection {self.name!r}", "delay", self.delay, 0, 1 << 24)
 
     @property
     def name(self) -> str:
@@ -163,6 +176,9 @@ class IntegerNetwork:
     scales: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_whole(self.name, "weight_bits", self.weight_bits, 1, 16)
+        _check_whole(self.name, "state_bits", self.state_bits, 8, 32)
+        _check_whole(self.name, "decay_bits", self.decay_bits, 4, 15)
         names = [port.name for port in self.inputs] + [p.name for p in self.populations]
         if repeated := {name for name in names if names.count(name) > 1}:
             raise UserError(f"{self.name}: the name {sorted(repeated)[0]!r} is used twice")
@@ -191,11 +207,6 @@ class IntegerNetwork:
             if source is not None and not source.spikes:
                 raise UserError(f"{where}: {projection.source!r} is a {source.model} readout and "
                                 "sends no spikes")
-            if projection.delay < 0:
-                raise UserError(f"{where}: delay must be at least 0, not {projection.delay}")
-            if projection.weights.dtype.kind not in "iu":
-                raise UserError(f"{where}: weights must be integers, not "
-                                f"{projection.weights.dtype}")
             shape = (self.sizes[projection.target], self.sizes[projection.source])
             if projection.weights.shape != shape:
                 raise UserError(f"{where}: weights must have shape {shape}, "
@@ -249,6 +260,12 @@ class IntegerNetwork:
             items.append(("projection", [e.source, e.target, e.delay]))
             items.append(("weights", e.weights.astype(np.int32)))
         return digest(items)
+
+
+def _check_whole(where: str, key: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not (
+            low <= value <= high):
+        raise UserError(f"{where}: {key} must be an integer in {low}..{high}, not {value!r}")
 
 
 def _check_range(where: str, key: str, value: npt.NDArray[np.integer], low: int, high: int) -> None:
