@@ -27,7 +27,7 @@ from neurotile.spec import (
     UserError,
 )
 from neurotile.spec.codes import DECAYING_MODELS, SILENT_MODELS
-from neurotile.spec.formats import axon_word, memories
+from neurotile.spec.formats import axon_word, group_word, memories
 
 __all__ = ["Case", "Choices", "Drawn", "RawCase", "Seeded", "cases", "random_case",
            "random_config", "random_raw_case", "raw_cases"]
@@ -278,6 +278,12 @@ def random_raw_case(choices: Choices, config: TileConfig) -> RawCase:
     fields["last"] = (rng.random(config.axons) < ending).astype(np.int64)
     fields["last"][rng.integers(config.axons)] = 1
     contents["axon"] = word.pack(fields)[:, None]
+    if choices.integer(0, 7):
+        # Windows of wide offsets open long after the last step: most cases have early ones.
+        word = group_word(config)
+        fields = word.unpack(contents["group"])
+        fields["offset"] %= choices.pick([1, 2, 4])
+        contents["group"] = word.pack(fields)
     if choices.integer(0, 1):
         # Thresholds and states of full width hardly ever meet: small ones do.
         for name in ("threshold", "bias", "v_reset"):

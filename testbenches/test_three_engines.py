@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from neurotile.models.map import map_network
 from neurotile.models.occupancy import mapping_report
+from neurotile.sim.engine import run_tile
 from neurotile.spec import (
     TEST_PRESETS,
     InputPort,
@@ -171,6 +172,19 @@ def test_the_cases_reach_what_can_go_wrong(preset):
     if config.spike_fifo_depth <= 2:
         wanted.add("fifo_stalls")
     assert wanted <= set(reached), sorted(wanted - set(reached))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_memory_contents_are_lively(preset):
+    """Most groups are in their windows: else agreement on random bits says nothing of updates."""
+    active = most = 0
+    for seed in range(30):
+        case = random_raw_case(Seeded(seed), TEST_PRESETS[preset])
+        trace = run_tile(case.config, case.contents, case.groups, case.length, case.events,
+                         case.recorded)
+        active += int(trace.counters["updates"].sum())
+        most += case.groups * case.events.steps * case.events.runs
+    assert active > 0.2 * most, f"{active} of {most} updates"
 
 
 def test_a_difference_is_found():
