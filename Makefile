@@ -22,6 +22,7 @@ PYTEST_ARGS = $(if $(JOBS),-n $(JOBS)) $(ARGS)
 COMPONENT ?=
 SEED ?=
 WAVES ?=
+REGRESS_FILES = testbenches$(if $(COMPONENT),/test_$(COMPONENT).py)
 REGRESS_ENV = $(if $(SEED),NEUROTILE_SEED=$(SEED)) $(if $(WAVES),NEUROTILE_WAVES=$(WAVES))
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ REGRESS_ENV = $(if $(SEED),NEUROTILE_SEED=$(SEED)) $(if $(WAVES),NEUROTILE_WAVES
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  make test JOBS=2 ARGS='-k queue'    make regress COMPONENT=router SEED=7 WAVES=1"
+	@echo "  make test JOBS=2 ARGS='-k queue'    make regress COMPONENT=tile SEED=7 WAVES=1"
 
 demo: $(VENV)/.base  ## a network from file to tile; prints where the report is
 	$(VENV)/bin/neurotile demo
@@ -50,7 +51,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, and no Python file over 400 lines
 		{ print $$2 ": " $$1 " lines, at most $(MAX_LINES): split it by duty"; bad = 1 } END { exit bad }'
 
 regress: check-libpython  ## the cocotb regression alone: COMPONENT=name SEED=n WAVES=1
-	$(REGRESS_ENV) $(PYTEST) testbenches -m cocotb -k "$(COMPONENT)" $(PYTEST_ARGS)
+	$(REGRESS_ENV) $(PYTEST) $(REGRESS_FILES) -m cocotb $(PYTEST_ARGS)
 
 mutants: check-libpython  ## planted bugs in RTL and simulator: does the suite find them?
 	$(PY) -m neurotile.testbenches.mutants $(ARGS)

@@ -44,7 +44,8 @@ def config_of_case() -> TileConfig:
 def seeds(*numbers: int) -> pytest.MarkDecorator:
     """Parametrise a test by ``seed``: these numbers, or the one in NEUROTILE_SEED."""
     chosen = os.environ.get("NEUROTILE_SEED")
-    return pytest.mark.parametrize("seed", [int(chosen)] if chosen else numbers)
+    return pytest.mark.parametrize("seed", [int(chosen)] if chosen else numbers,
+                                   ids=lambda seed: f"seed{seed}")
 
 
 class _Runner(Verilator):
@@ -143,7 +144,9 @@ def run(component: Any, top: str, module: str, *, seed: int,
     with _environment():
         folder = _build(component_verilog(component, top), top, waves)
         work = folder / name
-        work.mkdir(exist_ok=True)
+        # What a run before this one left must not help it to pass.
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
         log = work / "run.log"
         failed = False
         try:

@@ -12,7 +12,7 @@ cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
 from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.spec.codes import Phase  # noqa: E402
-from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches import bench, phase_coverage  # noqa: E402
 from neurotile.testbenches.agents import lockstep  # noqa: E402
 
 TRANSITIONS = {
@@ -21,6 +21,11 @@ TRANSITIONS = {
     (Phase.INTEGRATE, Phase.INTEGRATE), (Phase.INTEGRATE, Phase.UPDATE),
     (Phase.UPDATE, Phase.UPDATE), (Phase.UPDATE, Phase.INTEGRATE), (Phase.UPDATE, Phase.HOLD)}
 BARRIER = ("end_of_step", "queue_empty", "walker_idle")
+
+
+def names(transitions):
+    """Phases by name."""
+    return {(a.name, b.name) for a, b in transitions}
 
 
 def short_steps(config):
@@ -89,7 +94,7 @@ async def matches_model(dut, p_ready, p_host):
                 "run_data": rng.choice([0, 1, 2, 5, 2 ** config.step_bits - 1])}
 
     await lockstep(dut, model, stimulus, 3000)
-    print(f"transitions: {sorted((a.name, b.name) for a, b in model.seen)}")
+    phase_coverage.note(names(model.seen))
     assert model.seen == TRANSITIONS
     if not p_host:
         assert model.stuck, "the step counter never reached its end"
@@ -98,8 +103,10 @@ async def matches_model(dut, p_ready, p_host):
 @pytest.mark.cocotb
 @bench.seeds(1)
 @pytest.mark.parametrize("case", ["test_all"])
-def test_controller(case, seed):
+def test_controller(case, seed, record_property):
     """Long runs without the host, and a host that interferes."""
     from neurotile.hw.controller import Controller
-    bench.run(Controller(short_steps(TEST_PRESETS[case])), "controller", __name__, seed=seed,
-              environment={bench.CASE: case})
+    folder = bench.run(Controller(short_steps(TEST_PRESETS[case])), "controller", __name__,
+                       seed=seed, environment={bench.CASE: case})
+    wanted = names(TRANSITIONS)
+    assert phase_coverage.report(folder, f"controller {case}", wanted, record_property) == wanted

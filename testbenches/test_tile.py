@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tile: RTL under Verilator against :mod:`tile_model`, every output, every cycle."""
 
-import json
-import os
 import random
-from pathlib import Path
 
 import pytest
 
@@ -15,12 +12,11 @@ from cocotb.triggers import FallingEdge  # noqa: E402
 from neurotile.spec import COUNTERS, TEST_PRESETS, TileConfig  # noqa: E402
 from neurotile.spec.codes import ID_VALUE, VERSION_VALUE, Phase, Register  # noqa: E402
 from neurotile.spec.formats import Memory, MemoryId  # noqa: E402
-from neurotile.testbenches import bench  # noqa: E402
+from neurotile.testbenches import bench, phase_coverage  # noqa: E402
 from neurotile.testbenches.agents import Host, check, drive, reset, settle  # noqa: E402
 from neurotile.testbenches.tile_model import TileModel  # noqa: E402
 
 STATES = ("membrane", "current", "accumulator")
-COVERAGE = Path("phases.json")
 
 
 def random_word(rng: random.Random, memory: Memory, config: TileConfig, wild: bool) -> int:
@@ -146,8 +142,57 @@ async def matches_model(dut, p_send, p_take):
                         want = model.value(memory.name, row, lane)["value"] % 2 ** 32
                     got = await host.read(memory.id, index)
                     assert got == want, f"run {run}: {memory.name}[{row}][{lane}]"
-    known = json.loads(COVERAGE.read_text()) if COVERAGE.exists() else []
-    COVERAGE.write_text(json.dumps([*known, *map(list, phases)]))
+    phase_coverage.note(phases)
+
+
+@cocotb.test()
+async def is_used_while_it_runs(dut):
+    """Reads in every phase, a memory write that waits for HOLD, RUN = 0, RUN during CLEAR."""
+    config, registers = bench.config_of_case(), MemoryId.REGISTERS
+    host = Host(dut, random.Random(cocotb.RANDOM_SEED))
+    await reset(dut, i__valid=0, o__ready=0, request__valid=0, response__ready=0)
+    await host.write(registers, Register.CLEAR, 0)
+    await host.write(registers, Register.RUN, 5)
+    assert await host.read(registers, Register.STATUS) == Phase.CLEAR
+    assert await host.read(registers, Register.RUN) == 5
+
+    async def update() -> None:
+        """END_OF_STEP in, and on to UPDATE, in which the tile waits for its output."""
+        drive(dut, {"i__valid": 1, "i__payload": 1 << config.axon_bits})
+        while int(dut.controller.phase.value) != Phase.UPDATE:
+            await FallingEdge(dut.clk)
+        drive(dut, {"i__valid": 0})
+
+    async def leave() -> Phase:
+        """END_OF_STEP out; the phase after it."""
+        drive(dut, {"o__ready": 1})
+        while (phase := Phase(int(dut.controller.phase.value))) == Phase.UPDATE:
+            await FallingEdge(dut.clk)
+        drive(dut, {"o__ready": 0})
+        return phase
+
+    while int(dut.controller.phase.value) != Phase.INTEGRATE:
+        await FallingEdge(dut.clk)
+    for step in range(3):
+        assert await host.read(registers, Register.STATUS) == Phase.INTEGRATE
+        await update()
+        assert await host.read(registers, Register.STATUS) == Phase.UPDATE
+        assert await host.read(registers, Register.STEP) == step
+        assert await host.read(registers, Register.RUN) == 5 - step
+        if step < 2:
+            assert await leave() == Phase.INTEGRATE
+
+    # Both in the third step: RUN = 0 acts at its end, and the write waits for that.
+    await host.write(registers, Register.RUN, 0)
+    await host.write(MemoryId.THRESHOLD, 1, 42)
+    for _ in range(20):
+        await FallingEdge(dut.clk)
+        assert int(dut.controller.phase.value) == Phase.UPDATE
+        assert not int(dut.request__ready.value), "the write does not wait"
+    assert await leave() == Phase.HOLD
+    assert await host.read(MemoryId.THRESHOLD, 1) == 42
+    for register, want in ((Register.STATUS, 0), (Register.RUN, 0), (Register.STEP, 3)):
+        assert await host.read(registers, register) == want
 
 
 @cocotb.test()
@@ -174,11 +219,10 @@ TRANSITIONS = {("HOLD", "CLEAR"), ("CLEAR", "HOLD"), ("HOLD", "INTEGRATE"),
 @pytest.mark.parametrize("case", [
     name if name in ("test_one_lane", "test_two_lanes") else
     pytest.param(name, marks=pytest.mark.long) for name in TEST_PRESETS])
-def test_tile(case, seed):
+def test_tile(case, seed, record_property):
     """Each test preset; every phase and every transition of the controller is reached."""
     from neurotile.hw.tile import Tile
     folder = bench.run(Tile(TEST_PRESETS[case]), "tile", __name__, seed=seed,
                        environment={bench.CASE: case})
-    seen = {tuple(pair) for pair in json.loads((folder / COVERAGE).read_text())}
-    (folder / COVERAGE).unlink()
-    assert {(a, b) for a, b in seen if a != b} == TRANSITIONS, f"in {os.fspath(folder)}"
+    seen = phase_coverage.report(folder, f"tile {case}", TRANSITIONS, record_property)
+    assert {(a, b) for a, b in seen if a != b} == TRANSITIONS
