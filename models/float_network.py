@@ -117,6 +117,11 @@ class FloatNetwork:
     origin: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        neurons = sum(population.size for population in self.populations)
+        return (f"<FloatNetwork {self.name}: {self.input_size:,} inputs, {neurons:,} neurons in "
+                f"{len(self.populations)} populations>")
+
     @property
     def input_size(self) -> int:
         """Number of input lines over all inputs."""

@@ -90,6 +90,13 @@ class Result:
     seconds: float
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        accuracy = "" if self.accuracy is None else f" {100 * self.accuracy:.2f} %,"
+        cycles = self.metrics["cycles"]
+        return (f"<Result {self.build.network.name}, {self.trace.engine}:{accuracy} "
+                f"{self.stimulus.samples:,} samples"
+                f"{'' if cycles is None else f', {cycles:,} cycles'}>")
+
     @property
     def spikes(self) -> dict[str, npt.NDArray[np.uint8]]:
         """Spikes (samples, steps, neurons) of every spiking node."""

@@ -65,7 +65,7 @@ def _header(result: "Result") -> Markup:
                   f"{found['spikes'] / found['samples']:,.1f} per sample"))
     if found["cycles"] is not None:
         tiles.append(("cycles per sample", f"{found['cycles'] / found['samples']:,.0f}",
-                      f"{found['cycles_per_step']['mean']:,.1f} per step"))
+                      f"{found['cycles_per_step']['mean']:,.1f} per tile step"))
         tiles.append(("lane utilisation", percent(found["lane_utilisation"] or 0.0),
                       f"{count(result.build.config.lanes, 'lane')}"))  # type: ignore[union-attr]
         tiles.append(("energy per sample",

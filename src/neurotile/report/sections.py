@@ -157,7 +157,7 @@ def cycles_section(result: "Result") -> Markup:
     depth = 0 if result.build.config is None else result.build.config.queue_depth
     parts.append(facts([
         ("cycles in all", f"{found['cycles']:,}"),
-        ("cycles per step",
+        ("cycles per tile step",
          f"{per_step['mean']:,.1f} ({per_step['min']:,} to {per_step['max']:,})"),
         ("lane utilisation", "–" if utilisation is None else percent(utilisation)),
         ("synaptic events", f"{found['syn_events']:,}"),
