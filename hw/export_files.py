@@ -2,24 +2,28 @@
 """Export of a tile as a folder: Verilog, state inventory, memory images and a testbench."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..spec import Program, Stimulus, TileConfig, Trace, UserError
+from ..spec.codes import MemoryId
+from ..spec.folders import FolderKind, new_folder
 from ..spec.formats import Memory, memories
 from .export import tile_netlist
 from .netlist import Site
 from .vectors import make_vectors, testbench
 
-__all__ = ["export_dir", "inventory_json", "memory_image"]
+__all__ = ["EXPORT", "export_dir", "inventory_json", "memory_image"]
 
-_MARK = "inventory.json"
+_INVENTORY = "inventory.json"
+EXPORT = FolderKind("neurotile rtl", _INVENTORY, (
+    "tile.v", "tile.toml", _INVENTORY, "tile_tb.v",
+    *(f"vectors/{name}.hex" for name in ("script", "input", "output", "barrier")),
+    *(f"memory/{memory.name.lower()}.hex" for memory in MemoryId if memory != MemoryId.REGISTERS),
+    # What the commands at the head of tile_tb.v make there.
+    "tile_tb", "tile_tb.vcd", "obj_dir/Vtile_tb*", "obj_dir/verilated*"))
 
 
 def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
@@ -52,12 +56,12 @@ def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
     vectors = make_vectors(config, program, stimulus, trace)
     netlist = tile_netlist(config)
     files = {"tile.v": netlist.verilog, "tile.toml": config.to_toml(),
-             _MARK: inventory_json(netlist.sites), "tile_tb.v": testbench(config, vectors),
+             _INVENTORY: inventory_json(netlist.sites), "tile_tb.v": testbench(config, vectors),
              **vectors.files()}
     if program is not None:
         for memory in memories(config):
             files[f"memory/{memory.name}.hex"] = memory_image(memory, program.memories[memory.name])
-    with _replaced(Path(out)) as folder:
+    with new_folder(Path(out), EXPORT) as folder:
         for name, text in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
@@ -67,7 +71,7 @@ def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
 def inventory_json(sites: tuple[Site, ...]) -> str:
     """JSON text of the state inventory: an object per register or memory.
 
-    ``instance`` is the path of module instances from the top, ``name`` the ``reg`` in it, ``kind``
+    ``made_by`` says that the folder may be replaced; ``instance`` is the path of module instances from the top, ``name`` the ``reg`` in it, ``kind``
     ``ff`` or ``memory``, ``reset`` the value after reset or null.
     """
     lines = ",\n".join("    " + json.dumps(
@@ -75,7 +79,7 @@ def inventory_json(sites: tuple[Site, ...]) -> str:
          "kind": site.kind, "reset": site.reset}) for site in sites)
     bits = {kind: sum(site.bits for site in sites if site.kind == kind)
             for kind in ("ff", "memory")}
-    return f'{{\n  "bits": {json.dumps(bits)},\n  "sites": [\n{lines}\n  ]\n}}\n'
+    return f'{{\n  "made_by": "{EXPORT.mark}",\n  "bits": {json.dumps(bits)},\n  "sites": [\n{lines}\n  ]\n}}\n'
 
 
 def memory_image(memory: Memory, words: npt.NDArray[np.uint64]) -> str:
@@ -89,30 +93,3 @@ def memory_image(memory: Memory, words: npt.NDArray[np.uint64]) -> str:
             value |= (word & mask) << lane * width
         lines.append(f"{value:0{digits}x}\n")
     return "".join(lines)
-
-
-@contextmanager
-def _replaced(out: Path) -> Iterator[Path]:
-    """Yields a folder beside ``out`` that takes its place if the body succeeds."""
-    try:
-        free = not out.exists() or (out / _MARK).is_file() or (out.is_dir()
-                                                               and not any(out.iterdir()))
-        if not free:
-            raise UserError(f"{out}: exists and is no earlier export; give another folder")
-        out = out.resolve()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-            new, old = Path(scratch) / "new", Path(scratch) / "old"
-            new.mkdir()
-            yield new
-            if out.exists():
-                out.rename(old)
-            try:
-                new.rename(out)
-            except OSError:
-                if old.exists():
-                    old.rename(out)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written: {error.strerror}") from None

@@ -9,7 +9,9 @@ import nir
 import numpy as np
 import pytest
 
-from neurotile.spec import PRESETS
+from neurotile.hw.export_files import EXPORT, export_dir
+from neurotile.spec import PRESETS, preset
+from neurotile.spec.folders import check_folder
 from neurotile.testbenches.cli_cases import (
     CLASSES,
     HIDDEN,
@@ -208,6 +210,20 @@ def test_foreign_directory(refused, place):
     refused(says=("out", "holds other files"))
 
 
+def test_run_into_the_directory_of_its_input(refused, monkeypatch, capsys, place):
+    out = place.folder / "out"
+    assert call(monkeypatch, capsys, "run", place.model, "--input", place.spikes, "--out", out,
+                "--engine", "golden").code == 0
+    place.spikes.rename(out / "trace.npz")
+    model, spikes = place.model, out / "trace.npz"
+    refused(command=["run", model, "--input", spikes, "--out", out],
+            says=("trace.npz", "which is read"))
+    model.rename(out / "model.nir")
+    refused(command=["run", out / "model.nir", "--input", place.spikes, "--out", out],
+            says=("model.nir", "which is read"))
+    refused(command=["rtl", out / "model.nir", "--out", out], says=("model.nir", "which is read"))
+
+
 def test_file_in_place_of_the_directory(refused, place):
     (place.folder / "out").write_text("x")
     refused(says=("out", "is a file"))
@@ -246,6 +262,21 @@ def test_rtl_into_a_foreign_directory(refused, place):
     (place.folder / "out").mkdir()
     (place.folder / "out" / "thesis.tex").write_text("x")
     refused(command=["rtl", "--out", place.folder / "out"], says="holds other files")
+    for text in ("{}", '{"made_by": "me"}', '{"bits": {"ff": 1}, "sites": []}', "[" * 100_000):
+        (place.folder / "out" / "inventory.json").write_text(text)
+        refused(command=["rtl", "--out", place.folder / "out"], says="holds other files")
+    (place.folder / "out").rename(place.folder / "rtl")
+    refused(command=["demo", "--out", place.folder], says="holds other files")
+
+
+def test_rtl_into_an_export_with_other_files(refused, place):
+    out = place.folder / "out"
+    export_dir(preset("test_one_lane"), out)
+    for name in ("tile_tb", "tile_tb.vcd"):  # from the commands that it tells
+        (out / name).touch()
+    check_folder(out, EXPORT)
+    (out / "synthesis.tcl").touch()
+    refused(command=["rtl", "--out", out], says="synthesis.tcl is not from `neurotile rtl`")
 
 
 def test_rtl_with_options_of_a_network_that_is_not_there(refused, place):

@@ -295,6 +295,16 @@ def test_rtl_writes_the_tile_and_the_same_bytes_again(cli, place):
         assert f"{place.folder / 'two' / name}\n" in done.out
 
 
+def test_rtl_of_a_tile_that_counts_few_steps(cli, place):
+    tile = place.folder / "tile.toml"
+    tile.write_text(TEST_PRESETS["test_all"].replace(step_bits=4, offset_bits=3).to_toml())
+    done = cli("rtl", place.model, "--config", tile, "--out", place.folder / "rtl")
+    assert done.code == 0, done.err
+    program = pipeline.build(place.model, config=TileConfig.from_toml(tile)).program
+    barriers = (place.folder / "rtl" / "vectors" / "barrier.hex").read_text().split()
+    assert len(barriers) - 1 == 2 * 15 and program.drain > 0  # one word more, two samples
+
+
 def test_rtl_without_a_network(cli, tmp_path):
     done = cli("rtl", "--preset", "test_one_lane", "--out", tmp_path / "rtl")
     assert done.code == 0 and "tile      test_one_lane" in done.out

@@ -273,7 +273,7 @@ def test_written_completely_or_not_at_all(exported, tmp_path, monkeypatch):
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
-    with pytest.raises(UserError, match="mine: exists and is no earlier export"):
+    with pytest.raises(UserError, match="mine: holds other files, and was not made by `neurotile rtl`"):
         export_dir(case.program.config, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").exists()
 

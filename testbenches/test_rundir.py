@@ -3,12 +3,14 @@
 
 import json
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neurotile import rundir
 from neurotile.spec import UserError
+from neurotile.spec.folders import FolderKind, check_folder, new_folder
 
 
 def fill(folder, text="first"):
@@ -21,9 +23,9 @@ def content(folder):
 
 def test_directory_appears_when_the_block_ends(tmp_path):
     out = tmp_path / "a" / "b"
-    with rundir.new_directory(out) as folder:
+    with new_folder(out, rundir.RUN) as folder:
         fill(folder)
-        assert not out.exists() and folder.parent == out.parent
+        assert not out.exists() and folder.parent.parent == out.parent
     assert content(out) == "first"
     assert [p.name for p in out.parent.iterdir()] == ["b"]
     assert stat.S_IMODE(out.stat().st_mode) == stat.S_IMODE((tmp_path / "a").stat().st_mode)
@@ -31,22 +33,22 @@ def test_directory_appears_when_the_block_ends(tmp_path):
 
 def test_own_directory_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / "run"
-    for text in ("first", "second"):
-        with rundir.new_directory(out) as folder:
+    for text, name in (("first", "report.html"), ("second", "trace.npz")):
+        with new_folder(out, rundir.RUN) as folder:
             fill(folder, text)
-            (folder / text).touch()
-    assert content(out) == "second" and not (out / "first").exists()
+            (folder / name).touch()
+    assert content(out) == "second" and not (out / "report.html").exists()
     assert list(tmp_path.iterdir()) == [out]
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
     out = tmp_path / "run"
-    with rundir.new_directory(out) as folder:
+    with new_folder(out, rundir.RUN) as folder:
         fill(folder)
-    with pytest.raises(ZeroDivisionError), rundir.new_directory(out) as folder:
+    with pytest.raises(ZeroDivisionError), new_folder(out, rundir.RUN) as folder:
         fill(folder, "second")
         raise ZeroDivisionError
-    with pytest.raises(KeyboardInterrupt), rundir.new_directory(tmp_path / "other"):
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "other", rundir.RUN):
         raise KeyboardInterrupt
     assert content(out) == "first" and list(tmp_path.iterdir()) == [out]
 
@@ -56,7 +58,7 @@ def test_foreign_directory_is_refused_and_kept(tmp_path, file):
     out = tmp_path / "run"
     out.mkdir()
     (out / file).write_text('{"made_by": "me"}')
-    with pytest.raises(UserError, match="holds other files"), rundir.new_directory(out):
+    with pytest.raises(UserError, match="holds other files"), new_folder(out, rundir.RUN):
         pytest.fail("the block must not run")
     assert [p.name for p in tmp_path.rglob("*")] == ["run", file]
 
@@ -64,7 +66,7 @@ def test_foreign_directory_is_refused_and_kept(tmp_path, file):
 @pytest.mark.parametrize("target", ["run", "run/below"])
 def test_file_in_the_way_is_refused_and_kept(tmp_path, target):
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(UserError, match="is a file"), rundir.new_directory(tmp_path / target):
+    with pytest.raises(UserError, match="is a file"), new_folder(tmp_path / target, rundir.RUN):
         pytest.fail("the block must not run")
     assert (tmp_path / "run").read_text() == "mine"
 
@@ -72,9 +74,66 @@ def test_file_in_the_way_is_refused_and_kept(tmp_path, target):
 def test_an_empty_directory_is_taken(tmp_path):
     out = tmp_path / "run"
     out.mkdir()
-    with rundir.new_directory(out) as folder:
+    with new_folder(out, rundir.RUN) as folder:
         fill(folder)
     assert content(out) == "first"
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "plots/report.html", "empty/", "run.json.bak"])
+def test_own_directory_with_a_foreign_name_is_refused_and_kept(tmp_path, name):
+    out = tmp_path / "run"
+    with new_folder(out, rundir.RUN) as folder:
+        fill(folder)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).mkdir() if name.endswith("/") else (out / name).write_text("mine")
+    with pytest.raises(UserError, match=f"holds other files: {name.split('/')[0]}"), \
+            new_folder(out, rundir.RUN):
+        pytest.fail("the block must not run")
+    assert (out / name).exists() and content(out) == "first"
+
+
+def test_files_in_folders_are_known_by_their_pattern(tmp_path):
+    kind = FolderKind("me", "a.json", ("a.json", "b/*.hex"))
+    with new_folder(tmp_path / "out", kind) as folder:
+        rundir.write_json(folder / "a.json", {"made_by": "me"})
+        (folder / "b").mkdir()
+        (folder / "b" / "x.hex").touch()
+    check_folder(tmp_path / "out", kind)
+    (tmp_path / "out" / "b" / "x.txt").touch()
+    with pytest.raises(UserError, match="b/x.txt is not from `me`"):
+        check_folder(tmp_path / "out", kind)
+
+
+def test_a_link_is_followed(tmp_path):
+    out, link = tmp_path / "run", tmp_path / "link"
+    link.symlink_to(out)
+    for text in ("first", "second"):
+        with new_folder(link, rundir.RUN) as folder:
+            fill(folder, text)
+    assert link.is_symlink() and not out.is_symlink() and content(out) == "second"
+    (out / "notes.txt").touch()
+    with pytest.raises(UserError, match="notes.txt"):
+        check_folder(link, rundir.RUN)
+
+
+@pytest.mark.parametrize("out", [".", "..", "../..", "../here"])
+def test_current_directory_and_those_above_are_refused(tmp_path, monkeypatch, out):
+    (tmp_path / "a" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "here")
+    with pytest.raises(UserError, match="current directory"):
+        check_folder(Path(out), rundir.RUN)
+
+
+def test_what_holds_an_input_is_refused(tmp_path):
+    out, link = tmp_path / "run", tmp_path / "input.npz"
+    with new_folder(out, rundir.RUN) as folder:
+        fill(folder)
+        (folder / "trace.npz").touch()
+    link.symlink_to(out / "trace.npz")
+    check_folder(out, rundir.RUN, inputs=(tmp_path / "model.nir", None))
+    for file in (out / "trace.npz", link):
+        with pytest.raises(UserError, match="which is read"):
+            check_folder(out, rundir.RUN, inputs=(file,))
 
 
 def test_npz_takes_any_name_and_is_the_same_every_time(tmp_path):

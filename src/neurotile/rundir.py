@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run directories: the files of one run, written all at once or not at all (docs/cli.md)."""
+"""Run directories: the files of one run (docs/cli.md)."""
 
 import json
-import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from .spec import UserError
+from .spec.folders import FolderKind, made_by
 
-__all__ = ["MARK", "RunFiles", "check_target", "new_directory", "read", "write_json", "write_npz"]
+__all__ = ["MARK", "RUN", "RunFiles", "read", "write_json", "write_npz"]
 
 MARK = "neurotile run"
 Arrays = dict[str, npt.NDArray[Any]]
 
 _CLAIM = "run.json"
+RUN = FolderKind(MARK, _CLAIM, (_CLAIM, "metrics.json", "trace.npz", "cycles.npz", "memories.npz",
+                                "report.html"))
 
 
 @dataclass(frozen=True)
@@ -35,75 +34,6 @@ class RunFiles:
     trace: Arrays
     cycles: Arrays
     memories: Arrays
-
-
-def check_target(path: Path, *, mark: str | None = MARK, claim: str = _CLAIM) -> None:
-    """Refuse to replace what is not ours.
-
-    Raises
-    ------
-    UserError
-        ``path`` is a file, lies below a file, or is a directory with content but without the
-        file ``claim`` that says it was made by ``mark`` (that is there, if ``mark`` is None).
-    """
-    for parent in path.parents:
-        if parent.exists():
-            if not parent.is_dir():
-                raise UserError(f"--out {path}: {parent} is a file")
-            if not os.access(parent, os.W_OK):
-                raise UserError(f"--out {path}: {parent} cannot be written to")
-            break
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise UserError(f"--out {path}: is a file; a new or empty directory is needed")
-    ours = (path / claim).is_file() if mark is None else _claim(path / claim) == mark
-    if any(path.iterdir()) and not ours:
-        raise UserError(f"--out {path}: holds other files; name a new directory, or one that this "
-                        "command made")
-
-
-def _claim(path: Path) -> str | None:
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return value.get("made_by") if isinstance(value, dict) else None
-
-
-@contextmanager
-def new_directory(path: Path) -> Iterator[Path]:
-    """Directory to write into; it becomes ``path`` when the block ends without an error.
-
-    Raises
-    ------
-    UserError
-        As :func:`check_target` says.
-    """
-    path = Path(os.path.abspath(path))
-    check_target(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A sibling, so that the last step is a rename within one file system.
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        umask = os.umask(0)
-        os.umask(umask)
-        fresh.chmod(0o777 & ~umask)
-        yield fresh
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.rename(old / "old")
-            try:
-                fresh.rename(path)
-            except BaseException:
-                (old / "old").rename(path)
-                raise
-            finally:
-                shutil.rmtree(old)
-        else:
-            fresh.rename(path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def write_npz(path: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
@@ -131,7 +61,7 @@ def read(path: Path) -> RunFiles:
     """
     if not path.is_dir():
         raise UserError(f"{path}: there is no such directory")
-    if _claim(path / _CLAIM) != MARK:
+    if made_by(path / _CLAIM) != MARK:
         raise UserError(f"{path}: is no run directory; `neurotile run --out` writes them")
     try:
         values = [json.loads((path / name).read_text()) for name in (_CLAIM, "metrics.json")]

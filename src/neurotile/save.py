@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import __version__
-from .rundir import MARK, new_directory, write_json, write_npz
+from .rundir import MARK, RUN, write_json, write_npz
 from .spec import UserError
+from .spec.folders import new_folder
 
 if TYPE_CHECKING:
     from .pipeline import Result
@@ -21,7 +22,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 def save(result: "Result", path: Path, *, report: bool) -> Path:
     """Write all files of ``result`` into directory ``path``, or none."""
-    with new_directory(path) as folder:
+    with new_folder(path, RUN) as folder:
         write_json(folder / "run.json", run_description(result))
         write_json(folder / "metrics.json", result.metrics)
         write_npz(folder / "trace.npz", trace_arrays(result))

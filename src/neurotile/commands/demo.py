@@ -3,9 +3,11 @@
 
 from pathlib import Path
 
+from ..hw.export_files import EXPORT
 from ..models import zoo
-from ..rundir import check_target
+from ..rundir import RUN
 from ..spec import Stimulus
+from ..spec.folders import check_folder
 from .rtl import write_rtl
 from .run import load_and_build, run_shown
 from .text import line
@@ -22,8 +24,8 @@ def demo_command(out: Path) -> None:
         ``out`` holds something else.
     """
     run_folder, rtl_folder = out / "run", out / "rtl"
-    check_target(run_folder)
-    check_target(rtl_folder, mark=None, claim="inventory.json")
+    check_folder(run_folder, RUN)
+    check_folder(rtl_folder, EXPORT)
     made = load_and_build(zoo.path("digits"), None, None, None, None, {}, mapped=True)
     assert made.config is not None
     spikes, labels = zoo.test_set("digits")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..hw.export_files import export_dir
+from ..hw.export_files import EXPORT, export_dir
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, run
-from ..rundir import check_target
 from ..spec import PRESETS, Stimulus, TileConfig, UserError
+from ..spec.folders import check_folder
 from .run import load_and_build, tile_config
 from .text import count, line
 
 __all__ = ["rtl_command", "write_rtl"]
 
-_SAMPLES, _STEPS, _RATE = 2, 16, 0.2  # of the random input in the testbench
+_SAMPLES, _STEPS, _RATE = 2, 16, 0.2  # of the random input in the testbench; maybe fewer steps
 
 
 def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, config: Path | None,
@@ -29,7 +29,7 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
     UserError
         An argument or a file is wrong, or ``out`` holds something else.
     """
-    check_target(out, claim="inventory.json", mark=None)
+    check_folder(out, EXPORT, inputs=(model, config))
     tile = tile_config(preset_name, config)
     if model is None:
         if weight_bits is not None or state_bits is not None or dt is not None or reset:
@@ -55,7 +55,10 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
 
 def _random_input(made: Build) -> Stimulus:
     rng = np.random.default_rng(1)
-    return Stimulus.from_dense(rng.random((_SAMPLES, _STEPS, made.network.input_size)) < _RATE)
+    assert made.program is not None
+    counted = (1 << made.program.config.step_bits) - 1 - made.program.drain
+    steps = min(_STEPS, counted)
+    return Stimulus.from_dense(rng.random((_SAMPLES, steps, made.network.input_size)) < _RATE)
 
 
 def write_rtl(made: Build | None, config: TileConfig, out: Path, stimulus: Stimulus | None

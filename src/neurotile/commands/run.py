@@ -14,15 +14,16 @@ import numpy as np
 from .. import metrics
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, Result, build, load, run
-from ..rundir import check_target
+from ..rundir import RUN
 from ..spec import IntegerNetwork, Record, Stimulus, TileConfig, Trace, UserError, preset
+from ..spec.folders import check_folder
 from .text import count, line, network_line, percent, quantity, tile_line
 
 __all__ = ["load_and_build", "parse_record", "run_command", "run_shown", "tile_config"]
 
 _PATIENCE = 4.0
 _BUILDING = {"golden": "the golden model is at work",
-             "fast": "the fast engine compiles itself; it does so once, for up to a minute",
+             "fast": "the fast engine compiles itself; it does so once, for up to half a minute",
              "rtl": "Verilator builds the simulator of this tile; it does so once"}
 
 
@@ -37,7 +38,7 @@ def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_nam
     UserError
         An argument or a file is wrong.
     """
-    check_target(out)
+    check_folder(out, RUN, inputs=(model, spikes, config))
     tile = tile_config(preset_name, config)
     stimulus = Stimulus.from_file(spikes)
     if samples is not None:
