@@ -70,7 +70,8 @@ def test_equal_runs(copies):
     text = "\n".join(result.lines())
     assert result.same and not result.skipped
     for part in ("spikes: a.lif (210 values)", "potentials: a.lif.v, b.v", "final states: a.lif.v",
-                 "final weights: a.lif->a.lif.w", "step cycles", "spike cycles", "counters: drops"):
+                 "final weights: a.lif->a.lif.w", "digests: samples (3 values)",
+                 "step cycles", "spike cycles", "counters: drops"):
         assert part in text
 
 
@@ -96,7 +97,7 @@ def test_one_changed_value_is_found_and_placed(copies, file, key, index, says):
     assert not result.same and len(result.differences) == 1
     difference = result.differences[0]
     assert says in "\n".join(difference.lines())
-    assert difference.count == 1 and difference.values[1] == difference.values[0] + 1
+    assert difference.count == 1 and difference.values[1] == int(difference.values[0]) + 1
 
 
 def test_context_shows_both_sides_around_the_first_difference(copies):
@@ -130,6 +131,34 @@ def test_missing_spike_is_found(copies):
     rundir.write_npz(two / "cycles.npz", arrays)
     difference, = compare(one, two).differences
     assert difference.count == 1 and difference.values[1] == -1
+
+
+@pytest.mark.parametrize(("file", "key", "says"), [
+    ("trace.npz", "a.lif", "a.lif in trace.npz: only A has it"),
+    ("trace.npz", "a.lif.v", "potentials of 2 neurons of a.lif: recorded in one run only"),
+    ("memories.npz", "digest", "digest in memories.npz: only A has it"),
+    ("memories.npz", "b.v", "b.v in memories.npz: only A has it"),
+    ("cycles.npz", "barrier", "barrier in cycles.npz: only A has it"),
+    ("cycles.npz", "spike_cycle", "spike_cycle in cycles.npz: only A has it"),
+    ("cycles.npz", "counter.drops", "counter.drops in cycles.npz: only A has it")])
+def test_what_one_run_lacks_is_named(copies, file, key, says):
+    one, two = copies
+    with np.load(two / file) as held:
+        rundir.write_npz(two / file, {name: held[name] for name in held.files if name != key})
+    result = compare(one, two)
+    assert result.same and result.skipped == [says]
+    assert compare(two, one).skipped == [says.replace("only A", "only B")]
+
+
+def test_another_digest_of_a_sample_is_found(copies):
+    one, two = copies
+    with np.load(two / "memories.npz") as held:
+        arrays = {name: held[name] for name in held.files}
+    arrays["digest"][1] = "0" * 64
+    rundir.write_npz(two / "memories.npz", arrays)
+    difference, = compare(one, two).differences
+    assert (difference.what, difference.place, difference.count) == ("digests", "sample 1", 1)
+    assert difference.values[1] == "000000000000"
 
 
 def test_neurons_recorded_once_only_are_named(runs, tmp_path):

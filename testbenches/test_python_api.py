@@ -4,12 +4,14 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import neurotile
+from neurotile.spec import InputPort, IntegerNetwork, Population, Projection, UserError
 from neurotile.testbenches.cli_cases import make_workplace
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "python_api.md"
@@ -59,3 +61,22 @@ def test_wrong_options_are_refused(tmp_path, options, says):
     place = make_workplace(tmp_path)
     with np.load(place.spikes) as held, pytest.raises(neurotile.UserError, match=says):
         neurotile.run(place.model, held["spikes"], **options)
+
+
+@pytest.mark.parametrize("engine", ["golden", "fast"])
+def test_two_nodes_for_one_key_are_refused_before_the_engine_runs(monkeypatch, engine):
+    one = np.ones((1, 1), np.int32)
+    made = IntegerNetwork(
+        (InputPort("in", 1),),
+        (Population("a.v", 1, "if", np.array(5)), Population("a", 1, "if", np.array(5))),
+        (Projection("in", "a.v", one), Projection("in", "a", one)))
+    spikes = np.ones((3, 1))
+    record = {"a": np.array([0])}
+    assert set(neurotile.run(made, spikes, engine=engine).spikes) == {"a", "a.v"}
+    monkeypatch.setattr("neurotile.pipeline._run", lambda *_: pytest.fail("the engine ran"))
+    with pytest.raises(UserError, match="a node is called 'a.v', which is the key of the pot"):
+        neurotile.run(made, spikes, engine=engine, record=record)
+    readout = replace(made, populations=(
+        made.populations[0], Population("a", 1, "li", np.array(0), decay_v=np.array(4000))))
+    with pytest.raises(UserError, match="rename it in the file"):
+        neurotile.run(readout, spikes, engine=engine)

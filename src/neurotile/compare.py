@@ -15,6 +15,8 @@ from .spec import UserError
 __all__ = ["Comparison", "Difference", "compare"]
 
 Array = npt.NDArray[Any]
+_SPIKE = ("spike_run", "spike_step", "spike_neuron", "spike_cycle")
+_DIGITS = 12  # of a digest that are shown
 _NEAR = 4  # steps and neurons shown on either side of a difference
 
 
@@ -30,7 +32,7 @@ class Difference:
     total: int
     when: tuple[float, float]
     place: str
-    values: tuple[int, int]
+    values: tuple[int | str, int | str]
     context: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
@@ -78,9 +80,11 @@ def compare(a: Path, b: Path) -> Comparison:
     _check_comparable(one, two)
     names = (f"{a} ({one.run['engine']})", f"{b} ({two.run['engine']})")
     result = Comparison(names)
-    spikes = sorted(set(one.trace) & set(two.trace) & set(one.run["spiking"]))
+    spikes = [{name: side.trace[name] for name in side.run["spiking"] if name in side.trace}
+              for side in (one, two)]
     _check_all(result, "spikes", [
-        (name, _in_time(name, "neuron", one.trace[name], two.trace[name])) for name in spikes])
+        (name, _in_time(name, "neuron", spikes[0][name], spikes[1][name]))
+        for name in _common(result, "trace.npz", *spikes)])
     _check_all(result, "potentials", list(_potentials(result, one, two)))
     _check_all(result, "final states", [
         (key, _in_memory(key, one.memories[key], two.memories[key]))
@@ -89,6 +93,9 @@ def compare(a: Path, b: Path) -> Comparison:
     _check_all(result, "final weights", [
         (key, _weights(key, one.memories[key], two.memories[key]))
         for key in sorted(set(one.memories) & set(two.memories)) if key.endswith(".w")])
+    if "digest" in one.memories and "digest" in two.memories:
+        _check_all(result, "digests", [
+            ("samples", _digests(one.memories["digest"], two.memories["digest"]))])
     _compare_tile(result, one, two)
     return result
 
@@ -134,7 +141,8 @@ def _check_all(result: Comparison, what: str, parts: list[tuple[str, Difference 
 
 def _potentials(result: Comparison, one: rundir.RunFiles, two: rundir.RunFiles
                 ) -> Iterator[tuple[str, Difference | int]]:
-    a, b = one.run["record"], two.run["record"]
+    a, b = ({node: index for node, index in side.run["record"].items()
+             if f"{node}.v" in side.trace} for side in (one, two))
     for node in sorted(set(a) | set(b)):
         index, of_one, of_two = np.intersect1d(np.array(a.get(node, []), np.int64),
                                                np.array(b.get(node, []), np.int64),
@@ -189,6 +197,18 @@ def _in_memory(name: str, a: Array, b: Array) -> Difference | int:
                       (int(a[r, n]), int(b[r, n])), context)
 
 
+def _digests(a: Array, b: Array) -> Difference | int:
+    """Compare the digests of the samples (samples,)."""
+    if a.shape != b.shape:
+        return _shapes("digests", a, b)
+    wrong = a != b
+    if not wrong.any():
+        return int(a.size)
+    s = int(wrong.argmax())
+    return Difference("digests", int(wrong.sum()), int(a.size), (s, np.inf), f"sample {s}",
+                      (str(a[s])[:_DIGITS], str(b[s])[:_DIGITS]))
+
+
 def _weights(key: str, a: Array, b: Array) -> Difference | int:
     """Compare weights (targets, sources)."""
     if a.shape != b.shape:
@@ -217,12 +237,14 @@ def _compare_tile(result: Comparison, one: rundir.RunFiles, two: rundir.RunFiles
                               f"the same ({names[0]} and {names[1]})")
         return
     a, b = one.cycles, two.cycles
-    _common(result, "cycles.npz", a, b)
-    _check_all(result, "step cycles", [("barrier", _barrier(a["barrier"], b["barrier"]))])
-    _check_all(result, "spike cycles", [("cycle of every output spike", _spike_cycles(a, b))])
+    shared = _common(result, "cycles.npz", a, b)
+    if "barrier" in shared:
+        _check_all(result, "step cycles", [("barrier", _barrier(a["barrier"], b["barrier"]))])
+    if set(_SPIKE) <= set(shared):
+        _check_all(result, "spike cycles", [("cycle of every output spike", _spike_cycles(a, b))])
     _check_all(result, "counters", [
         (key.removeprefix("counter."), _counter(key, a[key], b[key]))
-        for key in sorted(set(a) & set(b)) if key.startswith("counter.")])
+        for key in shared if key.startswith("counter.")])
 
 
 def _barrier(a: Array, b: Array) -> Difference | int:
@@ -240,8 +262,7 @@ def _barrier(a: Array, b: Array) -> Difference | int:
 
 
 def _spike_cycles(a: dict[str, Array], b: dict[str, Array]) -> Difference | int:
-    keys = ("spike_run", "spike_step", "spike_neuron", "spike_cycle")
-    one, two = (np.stack([side[key] for key in keys], axis=1) for side in (a, b))
+    one, two = (np.stack([side[key] for key in _SPIKE], axis=1) for side in (a, b))
     shared = min(len(one), len(two))
     wrong = (one[:shared] != two[:shared]).any(axis=1)
     count = int(wrong.sum()) + abs(len(one) - len(two))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import metrics
 from .chunks import merge, portion
 from .energy import estimate
+from .save import check_keys, save
 from .spec import (
     PRESETS,
     IntegerNetwork,
@@ -147,7 +148,6 @@ class Result:
         UserError
             ``path`` holds something else.
         """
-        from .save import save
         return save(self, Path(path), report=report)
 
 
@@ -303,6 +303,7 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         raise UserError(f"the stimulus has {stimulus.inputs} inputs, the network has "
                         f"{made.network.input_size}")
     metrics.check_labels(made.output, stimulus)
+    check_keys(made.network, record)
     start = time.perf_counter()
     trace = _run(made, stimulus, engine, keep_state, record, progress)
     return Result(made, stimulus, trace, time.perf_counter() - start)

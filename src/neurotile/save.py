@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from . import __version__
 from .rundir import MARK, RUN, write_json, write_npz
-from .spec import UserError
+from .spec import IntegerNetwork, Record, UserError, full_record
 from .spec.folders import new_folder
 
 if TYPE_CHECKING:
     from .pipeline import Result
 
-__all__ = ["cycle_arrays", "memory_arrays", "run_description", "save", "trace_arrays"]
+__all__ = ["cycle_arrays", "memory_arrays", "check_keys", "run_description", "save", "trace_arrays"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -54,14 +54,26 @@ def run_description(result: "Result") -> dict[str, Any]:
         "notes": list(build.notes), "options": result.options}
 
 
+def check_keys(network: IntegerNetwork, record: Record | None) -> None:
+    """Refuse names of nodes that would make one key of ``trace.npz`` stand for two arrays.
+
+    Raises
+    ------
+    UserError
+        A spiking node is called as the potentials of another one.
+    """
+    spiking = {p.name for p in network.populations if p.spikes}
+    for name in full_record(network, record):
+        if f"{name}.v" in spiking:
+            raise UserError(f"a node is called {name + '.v'!r}, which is the key of the potentials "
+                            f"of {name!r}; rename it in the file")
+
+
 def trace_arrays(result: "Result") -> Arrays:
     """Spikes by node, and recorded potentials as ``NODE.v``."""
     trace = result.trace
     found: Arrays = dict(trace.spikes)
     for name, values in trace.potentials.items():
-        if f"{name}.v" in found:
-            raise UserError(f"a node is called {name + '.v'!r}, which is the key of the potentials "
-                            f"of {name!r}; rename it in the file")
         found[f"{name}.v"] = values.astype(np.int32)
     return found
 
