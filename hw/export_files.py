@@ -71,15 +71,17 @@ def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
 def inventory_json(sites: tuple[Site, ...]) -> str:
     """JSON text of the state inventory: an object per register or memory.
 
-    ``made_by`` says that the folder may be replaced; ``instance`` is the path of module instances from the top, ``name`` the ``reg`` in it, ``kind``
-    ``ff`` or ``memory``, ``reset`` the value after reset or null.
+    ``made_by`` says that the folder may be replaced. ``instance`` is the path of module instances
+    from the top, ``name`` the ``reg`` in it, ``kind`` ``ff`` or ``memory``, ``reset`` the value
+    after reset or null.
     """
     lines = ",\n".join("    " + json.dumps(
         {"instance": site.instance, "name": site.name, "width": site.width, "depth": site.depth,
          "kind": site.kind, "reset": site.reset}) for site in sites)
     bits = {kind: sum(site.bits for site in sites if site.kind == kind)
             for kind in ("ff", "memory")}
-    return f'{{\n  "made_by": "{EXPORT.mark}",\n  "bits": {json.dumps(bits)},\n  "sites": [\n{lines}\n  ]\n}}\n'
+    return (f'{{\n  "made_by": "{EXPORT.mark}",\n  "bits": {json.dumps(bits)},\n'
+            f'  "sites": [\n{lines}\n  ]\n}}\n')
 
 
 def memory_image(memory: Memory, words: npt.NDArray[np.uint64]) -> str:
