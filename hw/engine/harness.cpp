@@ -182,6 +182,7 @@ struct Runner {
                 const uint64_t word = tile.o_payload;
                 if (!fired) return PROTOCOL;
                 if (word & job.output_end_of_step) {
+                    if (word != job.output_end_of_step) return PROTOCOL;
                     fired = false;
                     step++;
                 } else {
@@ -215,7 +216,9 @@ struct Runner {
     Result all() {
         uint32_t answer = 0;
         if (!sim.host(&job.clear, 1, nullptr, 0)) return HOST_STUCK;
+        const uint64_t asked = sim.cycles;
         do {
+            if (sim.cycles - asked > PATIENCE) return HOST_STUCK;
             if (!sim.host(&job.status, 1, &answer, 1)) return HOST_STUCK;
         } while (answer & job.status_phase);
         next = start()[0];

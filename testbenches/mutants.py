@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plant bugs in RTL and simulator and count how many the checks find.
+
+``python -m neurotile.testbenches.mutants [--rtl N] [--sim N] [--seed S]``: exit 1 if fewer than
+95 % of those that can matter are killed, or a survivor has no reason in mutation/reasons.py.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from neurotile.spec import TEST_PRESETS
+from neurotile.testbenches.mutation import rtl, simulator
+from neurotile.testbenches.mutation.reasons import reason
+
+__all__ = ["main"]
+
+TILES = ("test_all", "test_one_lane", "test_two_lanes", "test_deep_pipe", "test_readout")
+CHECKS = 100  # per tile, of the RTL
+SIM_CHECKS = 10  # per tile: uncompiled Python is slow
+WANTED = 0.95
+
+
+class Tally:
+    """Planted and surviving mutants of one part."""
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+        self.planted: Counter[str] = Counter()
+        self.survived: Counter[str] = Counter()
+        self.equivalent = 0
+        self.lines: list[str] = []
+        self.unexplained = 0
+
+    def add(self, place: str, mutant: object, kind: str, survives: bool) -> None:
+        """Count one mutant."""
+        self.planted[kind] += 1
+        if survives:
+            self.survived[kind] += 1
+            known = reason(place, mutant)
+            self.unexplained += known is None
+            self.equivalent += known is not None and known[0]
+            why = "NO REASON KNOWN" if known is None else known[1]
+            self.lines.append(f"{place}: {mutant}\n    {why}")
+
+    @property
+    def share(self) -> float:
+        """Killed part of the mutants that differ from the right design."""
+        planted, survived = self.planted.total(), self.survived.total()
+        return (planted - survived) / max(1, planted - self.equivalent)
+
+    def table(self) -> Table:
+        """Counts by kind."""
+        table = Table(title=f"mutants of {self.part}")
+        for column in ("kind", "planted", "killed", "survived"):
+            table.add_column(column, justify="left" if column == "kind" else "right")
+        for kind, planted in sorted(self.planted.items()):
+            table.add_row(kind, str(planted), str(planted - self.survived[kind]),
+                          str(self.survived[kind]))
+        total, left = self.planted.total(), self.survived.total()
+        table.add_row("all", str(total), str(total - left), str(left))
+        return table
+
+
+def mutate_rtl(count: int, seed: int) -> Tally:
+    """Mutants of the Verilog, ``count`` over all of ``TILES``."""
+    tally = Tally("the RTL")
+    for number, name in enumerate(TILES):
+        share = count // len(TILES) + (number < count % len(TILES))
+        if not share:
+            continue
+        bench = rtl.make_bench(TEST_PRESETS[name], share, seed + number, CHECKS)
+        for k, mutant in track(list(enumerate(bench.mutants, 1)), f"rtl {name}"):
+            tally.add(name, mutant, mutant.kind, bench.survives(k))
+    return tally
+
+
+def mutate_simulator(count: int, seed: int) -> Tally:
+    """Mutants of the fast engine's kernels."""
+    tally = Tally("the fast engine")
+    bugs = simulator.plan(count, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        checks = simulator.expected(Path(folder), SIM_CHECKS)
+        for bug in track(bugs, "fast engine"):
+            tally.add("sim", bug, bug.kind, simulator.survives(bug, checks))
+    return tally
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
+    parser.add_argument("--rtl", type=int, default=150, help="mutants of the RTL")
+    parser.add_argument("--sim", type=int, default=45, help="mutants of the fast engine")
+    parser.add_argument("--seed", type=int, default=1, help="which ones")
+    chosen = parser.parse_args(arguments)
+    console = Console()
+    tallies = [mutate(count, chosen.seed) for mutate, count in
+               ((mutate_rtl, chosen.rtl), (mutate_simulator, chosen.sim)) if count]
+    for tally in tallies:
+        console.print(tally.table())
+        for line in tally.lines:
+            console.print(f"survived  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{tally.part}: {100 * tally.share:.1f} % of those that differ from the "
+                      f"right design are killed; {tally.equivalent} do not differ", markup=False)
+    bad = any(tally.share < WANTED or tally.unexplained for tally in tallies)
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

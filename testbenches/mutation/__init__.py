@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutation testing: plant bugs in RTL and simulator and see the checks fail."""

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plant one bug in one Python module by changing its syntax tree."""
+
+import ast
+import copy
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Bug", "bugs_of", "choose", "with_bug"]
+
+_OPERATORS: dict[type, type] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.And: ast.Or, ast.Or: ast.And}
+_CALLS = {"max": "min", "min": "max"}
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One change: the module's name, the number of the syntax node, and words for people."""
+
+    module: str
+    node: int
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.module}: {self.text}"
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[int, ast.AST]]:
+    """Nodes inside functions, numbered over the whole tree; annotations are left out."""
+    inside: set[int] = set()
+    skip: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            inside |= {id(n) for statement in node.body for n in ast.walk(statement)}
+            skip |= {id(n) for part in (node.args, node.returns, *node.decorator_list)
+                     if part is not None for n in ast.walk(part)}
+        if isinstance(node, ast.AnnAssign):
+            skip |= {id(n) for n in ast.walk(node.annotation)}
+    for number, node in enumerate(ast.walk(tree)):
+        if id(node) in inside - skip:
+            yield number, node
+
+
+def _mutate(node: ast.AST) -> str | None:
+    """Change ``node`` in place; its kind, or ``None`` if there is nothing to change."""
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        node.op = _OPERATORS[type(node.op)]()
+        return "operator"
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in _OPERATORS:
+        node.ops[0] = _OPERATORS[type(node.ops[0])]()
+        return "operator"
+    if isinstance(node, ast.BoolOp):
+        node.op = _OPERATORS[type(node.op)]()
+        return "operator"
+    if isinstance(node, ast.AugAssign) and type(node.op) in _OPERATORS:
+        node.op = _OPERATORS[type(node.op)]()
+        return "operator"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
+        node.func.id = _CALLS[node.func.id]
+        return "order"
+    if isinstance(node, ast.IfExp):
+        node.body, node.orelse = node.orelse, node.body
+        return "order"
+    if isinstance(node, ast.If):
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+        return "enable"
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        node.value += 1
+        return "constant"
+    return None
+
+
+def bugs_of(module: str, source: str) -> list[Bug]:
+    """Every bug that can be planted in the functions of a module."""
+    tree = ast.parse(source)
+    found = []
+    for number, node in _functions(tree):
+        if kind := _mutate(copy.deepcopy(node)):
+            text = f"line {getattr(node, 'lineno', '?')}: {ast.unparse(node).splitlines()[0]}"
+            found.append(Bug(module, number, kind, text))
+    return found
+
+
+def with_bug(source: str, bug: Bug, filename: str) -> ast.Module:
+    """Syntax tree of ``source`` with the bug planted."""
+    tree = ast.parse(source, filename)
+    node = next(n for number, n in enumerate(ast.walk(tree)) if number == bug.node)
+    if _mutate(node) != bug.kind:
+        raise ValueError(f"{bug}: the source has changed")
+    return ast.fix_missing_locations(tree)
+
+
+def choose(bugs: list[Bug], count: int, seed: int) -> list[Bug]:
+    """``count`` bugs, spread evenly over modules and kinds."""
+    rng = random.Random(seed)
+    pools: dict[tuple[str, str], list[Bug]] = {}
+    for bug in rng.sample(bugs, len(bugs)):
+        pools.setdefault((bug.module, bug.kind), []).append(bug)
+    chosen: list[Bug] = []
+    while len(chosen) < count and any(pools.values()):
+        for key in sorted(pools):
+            if pools[key] and len(chosen) < count:
+                chosen.append(pools[key].pop())
+    return sorted(chosen, key=lambda bug: (bug.module, bug.node))

