@@ -7,7 +7,7 @@ __all__ = ["reason"]
 
 # Pattern over "PRESET: MUTANT", whether the reason shows that no run can tell, and the reason.
 _REASONS: tuple[tuple[str, bool, str], ...] = (
-    (r"reset: .*(sequencer\.(control|select)|_memory\.(answer|fresh|chosen)|pending_group)", True,
+    (r"reset: .*(sequencer\.(control|select)|_memory\.(answer|fresh|chosen)|pending_)", True,
      "data behind a valid bit, or a valid bit that falls by itself before the first run"),
     (r"encoder\.sent", True,
      "the bit of the last lane: once its spike is sent, no spike of the group is left to mask"),
