@@ -3,6 +3,7 @@
 
 import ast
 import copy
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def _mutate(node: ast.AST) -> str | None:
         node.op = _OPERATORS[type(node.op)]()
         return "operator"
     if isinstance(node, ast.Compare) and type(node.ops[0]) in _OPERATORS:
-        node.ops[0] = _OPERATORS[type(node.ops[0])]()
+        node.ops = [_OPERATORS[type(node.ops[0])](), *node.ops[1:]]
         return "operator"
     if isinstance(node, ast.BoolOp):
         node.op = _OPERATORS[type(node.op)]()
@@ -61,7 +62,7 @@ def _mutate(node: ast.AST) -> str | None:
         node.op = _OPERATORS[type(node.op)]()
         return "operator"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
-        node.func.id = _CALLS[node.func.id]
+        node.func = ast.Name(_CALLS[node.func.id], ast.Load())
         return "order"
     if isinstance(node, ast.IfExp):
         node.body, node.orelse = node.orelse, node.body
@@ -78,12 +79,35 @@ def _mutate(node: ast.AST) -> str | None:
 def bugs_of(module: str, source: str) -> list[Bug]:
     """Every bug that can be planted in the functions of a module."""
     tree = ast.parse(source)
+    statements: dict[int, ast.stmt] = {}
+    for statement in ast.walk(tree):  # the outer ones first
+        if isinstance(statement, ast.stmt):
+            statements |= {id(node): statement for node in ast.walk(statement)}
     found = []
     for number, node in _functions(tree):
-        if kind := _mutate(copy.deepcopy(node)):
-            text = f"line {getattr(node, 'lineno', '?')}: {ast.unparse(node).splitlines()[0]}"
-            found.append(Bug(module, number, kind, text))
+        before = copy.copy(node)
+        if kind := _mutate(node):
+            statement = statements[id(node)]
+            now = ast.unparse(statement).splitlines()[0]
+            node.__dict__.update(before.__dict__)
+            was = ast.unparse(statement).splitlines()[0]
+            found.append(Bug(module, number, kind,
+                             f"line {statement.lineno}: {_difference(was, now)}"))
     return found
+
+
+def _difference(was: str, now: str, around: int = 24) -> str:
+    """Where two lines differ, with a little of what stands around it."""
+    head = len(os.path.commonprefix([was, now]))
+    tail = len(os.path.commonprefix([was[head:][::-1], now[head:][::-1]]))
+    start, left, right = max(0, head - around), "", ""
+    if start:
+        left = "… "
+    if tail > around:
+        right = " …"
+    old, new = (f"{left}{line[start:len(line) - max(0, tail - around)]}{right}"
+                for line in (was, now))
+    return f"{new}  (was {old})"
 
 
 def with_bug(source: str, bug: Bug, filename: str) -> ast.Module:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neurotile.spec import Stimulus, TileConfig, TileEvents, TileTrace, recorded_neurons
+from neurotile.spec.codes import Model
 from neurotile.spec.formats import memories
 from neurotile.testbenches.strategies import RawCase, Seeded, random_case, random_raw_case
 
@@ -52,12 +54,14 @@ def loud_case(seed: int, config: TileConfig, most_events: int) -> RawCase:
     rows, lanes = contents["synapse"].shape
     positive = rng.random((rows, 1)) < rng.choice([0.0, 1.0, 0.5])
     contents["synapse"] = np.where(positive, high, low).repeat(lanes, axis=1).astype(np.uint64)
-    _set(config, contents, "group", shift=shift, offset=0)
+    _set(config, contents, "group", shift=shift, offset=0, model=_models(rng, config))
 
-    # An event passes through several segments where it takes many to leave the range of X.
-    adds = (1 << max(0, config.state_bits + 2 - shift)) // max(high, 1)
+    # An event passes through several segments where it takes many to leave the ranges of X and
+    # accumulator.
+    adds = (1 << max(config.acc_bits - 1, config.state_bits + 2 - shift)) // max(high, 1)
     segments = min(config.axons, 1 + adds // 48)
-    events = min(most_events, 48 + adds // segments)
+    # All add to one group, which is slower than the host: more events than the queue holds.
+    events = min(most_events, max(48 + adds // segments, 2 * config.queue_depth))
     last = np.arange(config.axons)[:, None] % segments == 0
     _set(config, contents, "axon", group=rng.integers(case.groups), count=0, last=last)
     chains = rng.integers(0, config.axons // segments, 3 * events) * segments + 1
@@ -75,8 +79,14 @@ def quiet_case(seed: int, config: TileConfig) -> RawCase:
         value = rng.integers(low, high, contents[name].shape, endpoint=True).astype(np.uint64)
         width = config.weight_bits if name == "synapse" else config.state_bits
         contents[name] = value & np.uint64((1 << width) - 1)
-    _set(config, contents, "group", shift=0, offset=0)
+    _set(config, contents, "group", shift=0, offset=0, model=_models(rng, config))
     return replace(case, contents=contents, length=0)
+
+
+def _models(rng: np.random.Generator, config: TileConfig) -> npt.NDArray[np.int64]:
+    """A model that the tile has for every group."""
+    codes = [int(Model[name.upper()]) for name in config.models]
+    return rng.choice(codes, (config.groups, 1))
 
 
 def _set(config: TileConfig, contents: dict[str, Any], name: str, **fields: Any) -> None:
