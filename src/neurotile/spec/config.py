@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """TileConfig: every free parameter of a tile, with its legal range."""
 
-import dataclasses
-import hashlib
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .codes import CURRENT_MODELS, DECAYING_MODELS
+from .configuration import Configuration, power_of_two, whole_number
 from .errors import UserError
 
 __all__ = ["COUNTERS", "MODELS", "TileConfig"]
@@ -20,19 +16,8 @@ COUNTERS = ("events", "synapse_reads", "hazard_stalls", "updates", "fifo_stalls"
             "queue_high_water")
 
 
-def _range(low: int, high: int) -> Any:
-    return dataclasses.field(metadata={"legal": f"an integer in {low}..{high}",
-                                       "test": lambda v: low <= v <= high})
-
-
-def _power(low: int, high: int) -> Any:
-    return dataclasses.field(metadata={
-        "legal": f"a power of two in {low}..{high}",
-        "test": lambda v: low <= v <= high and v & (v - 1) == 0})
-
-
 @dataclass(frozen=True, kw_only=True)
-class TileConfig:
+class TileConfig(Configuration):
     """Parameters of one tile, checked when made; derived widths are properties.
 
     Raises
@@ -41,55 +26,45 @@ class TileConfig:
         A value is outside its legal range; the message names key, value and range.
     """
 
-    name: str
-    """Name of the preset or of the file, for people; not part of the digest."""
-    axons: int = _power(2, 65536)
+    axons: int = power_of_two(2, 65536)
     """Entries of the axon table, one per segment."""
-    neurons: int = _power(2, 65536)
+    neurons: int = power_of_two(2, 65536)
     """Neurons; with ``lanes`` they make ``groups``."""
-    lanes: int = _power(1, 16)
+    lanes: int = power_of_two(1, 16)
     """Neurons that are processed in one cycle."""
-    weight_bits: int = _power(1, 16)
+    weight_bits: int = power_of_two(1, 16)
     """Bits of a stored weight; 1 means -1/+1."""
-    synapse_words: int = _power(2, 1 << 20)
+    synapse_words: int = power_of_two(2, 1 << 20)
     """Words of ``lanes`` weights in the synapse memory."""
-    state_bits: int = _range(8, 32)
+    state_bits: int = whole_number(8, 32)
     """Bits of membrane potential, current, threshold, reset value and bias."""
-    acc_bits: int = _range(8, 32)
+    acc_bits: int = whole_number(8, 32)
     """Bits of an accumulator."""
-    decay_bits: int = _range(4, 15)
+    decay_bits: int = whole_number(4, 15)
     """Fractional bits of a decay coefficient."""
-    shift_bits: int = _range(1, 4)
+    shift_bits: int = whole_number(1, 4)
     """Bits of a group's left shift of the accumulator."""
     models: tuple[str, ...]
     """Neuron models built into the tile, in the order of ``MODELS``."""
     parameters: str
     """``neuron``: each neuron has its own; ``shared``: groups choose one of ``parameter_sets``."""
-    parameter_sets: int = _power(2, 4096)
+    parameter_sets: int = power_of_two(2, 4096)
     """Rows of the parameter memories when they are shared."""
-    queue_depth: int = _power(2, 65536)
+    queue_depth: int = power_of_two(2, 65536)
     """Entries of the event queue; ``neurons`` makes drops impossible."""
-    spike_fifo_depth: int = _power(2, 64)
+    spike_fifo_depth: int = power_of_two(2, 64)
     """Groups whose spikes may wait for the route stage."""
-    integrate_stages: int = _range(1, 2)
+    integrate_stages: int = whole_number(1, 2)
     """Clock edges from weight at the memory output to accumulator write."""
-    update_stages: int = _range(1, 4)
+    update_stages: int = whole_number(1, 4)
     """Clock edges from state at the memory output to state write."""
-    step_bits: int = _range(4, 32)
+    step_bits: int = whole_number(4, 32)
     """Bits of step counter, RUN and LENGTH."""
-    offset_bits: int = _range(1, 8)
+    offset_bits: int = whole_number(1, 8)
     """Bits of a group's step offset."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if "legal" in field.metadata:
-                if not isinstance(value, int) or isinstance(value, bool):
-                    self._refuse(field.name, field.metadata["legal"])
-                if not field.metadata["test"](value):
-                    self._refuse(field.name, field.metadata["legal"])
-        if not isinstance(self.name, str) or not self.name:
-            self._refuse("name", "a text that is not empty")
+        super().__post_init__()
         if self.parameters not in ("neuron", "shared"):
             self._refuse("parameters", "'neuron' or 'shared'")
         ordered = tuple(m for m in MODELS if m in self.models)
@@ -104,9 +79,6 @@ class TileConfig:
                 f"{self.name}: axons, synapse_words and neurons/lanes make an axon descriptor of "
                 f"{self.axon_bits_total} bits; it must fit in 32, so reduce synapse_words "
                 f"({self.synapse_words}) or neurons ({self.neurons})")
-
-    def _refuse(self, key: str, legal: str) -> None:
-        raise UserError(f"{self.name}: {key} must be {legal}, not {getattr(self, key)!r}")
 
     @property
     def groups(self) -> int:
@@ -180,60 +152,12 @@ class TileConfig:
         """c_u of docs/semantics.md, section 6."""
         return self.update_stages + 3
 
-    def replace(self, **changes: Any) -> "TileConfig":
-        """Copy with these keys changed, checked again."""
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All keys as plain values, in their order here."""
-        return {**dataclasses.asdict(self), "models": list(self.models)}
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over all keys but ``name``, hexadecimal."""
-        keys = {k: v for k, v in self.to_dict().items() if k != "name"}
-        return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
-
-    def to_toml(self) -> str:
-        """TOML text that :meth:`from_toml` reads back as this configuration."""
-        return "".join(f"{k} = {json.dumps(v)}\n" for k, v in self.to_dict().items())
-
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> "TileConfig":
-        """Configuration of these keys; ``where`` names the source in messages.
-
-        Raises
-        ------
-        UserError
-            A key is unknown, missing or out of range.
-        """
-        known = [field.name for field in dataclasses.fields(cls)]
-        values = {"name": where, **values}
-        if unknown := sorted(set(values) - set(known)):
-            raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(known)}")
-        if missing := [key for key in known if key not in values]:
-            raise UserError(f"{where}: missing key {missing[0]!r}")
-        if isinstance(values["models"], list):
-            values["models"] = tuple(values["models"])
-        if not isinstance(values["models"], tuple):
-            raise UserError(f"{where}: models must be a list of names, not {values['models']!r}")
-        return cls(**values)
-
-    @classmethod
-    def from_toml(cls, path: Path) -> "TileConfig":
-        """Configuration in the TOML file ``path``, in which every key but ``name`` is given.
-
-        Raises
-        ------
-        UserError
-            The file is missing, not TOML, or has a wrong key or value.
-        """
-        try:
-            values = tomllib.loads(Path(path).read_text())
-        except FileNotFoundError:
-            raise UserError(f"{path}: there is no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: cannot be read: {error}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise UserError(f"{path}: not a TOML file: {error}") from None
-        return cls.from_dict(values, where=values.get("name") or Path(path).stem)
+    def from_dict(cls, values: Mapping[str, Any], *, where: str) -> Self:
+        """See :meth:`Configuration.from_dict`; ``models`` may be a list."""
+        models = values.get("models", ())
+        if isinstance(models, list):
+            values = {**values, "models": tuple(models)}
+        elif not isinstance(models, tuple):
+            raise UserError(f"{where}: models must be a list of names, not {models!r}")
+        return super().from_dict(values, where=where)
