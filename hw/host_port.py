@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Host port: requests to read and write registers and memories."""
 
+from enum import IntEnum
 from typing import Any
 
 from amaranth import Cat, Module, Signal
@@ -16,7 +17,7 @@ from .layouts import host_bus, struct_layout
 __all__ = ["HostPort", "host_targets"]
 
 
-def host_targets(config: TileConfig) -> dict[str, MemoryId]:
+def host_targets(config: TileConfig) -> dict[str, IntEnum]:
     """What the host can address: the registers and every memory, by name."""
     return {"registers": MemoryId.REGISTERS,
             **{memory.name: memory.id for memory in memories(config)}}

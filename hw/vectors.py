@@ -60,7 +60,7 @@ class Vectors:
         return {f"vectors/{name}.hex": "".join(f"{word:0{digits}x}\n" for word in part)
                 for (name, digits), part in zip(widths.items(), words, strict=True)}
 
-    def add(self, operation: _Operation, memory: MemoryId, index: int, value: int = 0, *,
+    def add(self, operation: _Operation, memory: IntEnum, index: int, value: int = 0, *,
             data: int = 0) -> None:
         """Append an operation; ``value`` is what a read expects, or a number of words or steps."""
         write = operation in (_Operation.WRITE, _Operation.RUN, _Operation.LOAD)
@@ -72,7 +72,7 @@ class Vectors:
         """Append the write of a register."""
         self.add(_Operation.WRITE, MemoryId.REGISTERS, register, data=data)
 
-    def read(self, memory: MemoryId, index: int, expected: int) -> None:
+    def read(self, memory: IntEnum, index: int, expected: int) -> None:
         """Append a read that expects this word."""
         self.add(_Operation.READ, memory, index, expected)
 

@@ -4,6 +4,7 @@
 import ctypes
 from collections.abc import Callable
 from ctypes import c_int, c_int64, c_uint64, c_void_p
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,13 +44,13 @@ class _Job(ctypes.Structure):
         ("progress", _ProgressFunction), ("failed_run", c_int64), ("failed_step", c_int64)]
 
 
-def writes(memory: MemoryId, index: npt.ArrayLike, data: npt.ArrayLike) -> Requests:
+def writes(memory: IntEnum, index: npt.ArrayLike, data: npt.ArrayLike) -> Requests:
     """Host requests that write ``data`` (words of 32 bits, unsigned) to these indices."""
     return np.atleast_1d(host_request_word().pack(
         {"data": data, "index": index, "memory": int(memory), "write": 1}))
 
 
-def reads(memory: MemoryId, index: npt.ArrayLike) -> Requests:
+def reads(memory: IntEnum, index: npt.ArrayLike) -> Requests:
     """Host requests that read these indices."""
     return np.atleast_1d(host_request_word().pack(
         {"data": 0, "index": index, "memory": int(memory), "write": 0}))

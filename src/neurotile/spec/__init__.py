@@ -6,6 +6,14 @@ Plain Python and numpy: importing this package loads neither Amaranth nor numba 
 
 from .config import COUNTERS, MODELS, TileConfig
 from .errors import UserError
+from .event_config import (
+    EVENT_COUNTERS,
+    EVENT_PRESETS,
+    TEST_EVENT_PRESETS,
+    EventConfig,
+    configuration_from_toml,
+)
+from .event_run import EventProgram, Events, EventTrace, Switches
 from .network import InputPort, IntegerNetwork, Population, Projection
 from .presets import PRESETS, TEST_PRESETS, preset
 from .program import Placement, Program, TileEvents
@@ -13,7 +21,9 @@ from .stimulus import Stimulus
 from .trace import Record, TileTrace, Trace, full_record, recorded_neurons, to_trace
 from .word import Field, Word
 
-__all__ = ["COUNTERS", "MODELS", "PRESETS", "TEST_PRESETS", "Field", "InputPort", "IntegerNetwork",
-           "Placement", "Population", "Program", "Projection", "Record", "Stimulus", "TileConfig",
-           "TileEvents", "TileTrace", "Trace", "UserError", "Word", "full_record", "preset",
+__all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MODELS", "PRESETS",
+           "TEST_EVENT_PRESETS", "TEST_PRESETS", "EventConfig", "EventProgram", "EventTrace",
+           "Events", "Field", "InputPort", "IntegerNetwork", "Placement", "Population", "Program",
+           "Projection", "Record", "Stimulus", "Switches", "TileConfig", "TileEvents", "TileTrace",
+           "Trace", "UserError", "Word", "configuration_from_toml", "full_record", "preset",
            "recorded_neurons", "to_trace"]

@@ -2,9 +2,12 @@
 """Every bit format of a tile and the list of its memories (docs/semantics.md, section 5)."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from .codes import MemoryId
 from .config import TileConfig
+from .event_config import EventConfig
+from .event_formats import event_words
 from .word import Field, Word
 
 __all__ = ["Memory", "axon_word", "group_word", "host_request_word", "input_word", "memories",
@@ -64,7 +67,7 @@ def host_request_word() -> Word:
 class Memory:
     """One memory of the tile: ``rows`` rows of ``lanes`` words."""
 
-    id: MemoryId
+    id: IntEnum
     word: Word
     rows: int
     lanes: int
@@ -80,8 +83,11 @@ class Memory:
         return self.rows * self.lanes * self.word.width
 
 
-def memories(config: TileConfig) -> tuple[Memory, ...]:
+def memories(config: TileConfig | EventConfig) -> tuple[Memory, ...]:
     """Memories that a tile of this configuration has, in the order of their ids."""
+    if isinstance(config, EventConfig):
+        return tuple(Memory(id, *shape) for id, shape in event_words(config).items())
+
     def value(name: str, width: int, signed: bool = True) -> Word:
         return Word(name, (Field("value", width, name, signed=signed),))
 
