@@ -321,4 +321,5 @@ def random_config(choices: Choices, name: str) -> TileConfig:
         parameters=choices.pick(["neuron", "shared"]), parameter_sets=choices.pick([2, 4, 8]),
         queue_depth=choices.pick([2, 4, 16, 64]), spike_fifo_depth=choices.pick([2, 4, 8]),
         integrate_stages=choices.integer(1, 2), update_stages=choices.integer(1, 4),
-        step_bits=step_bits, offset_bits=choices.integer(1, min(8, step_bits)))
+        step_bits=step_bits, offset_bits=choices.integer(1, min(8, step_bits)),
+        learning="none")

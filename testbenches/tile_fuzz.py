@@ -39,7 +39,8 @@ def random_config(rng: np.random.Generator) -> TileConfig:
         parameters=("neuron", "shared")[rng.integers(2)], parameter_sets=power(1, 3),
         queue_depth=power(1, 5), spike_fifo_depth=power(1, 4),
         integrate_stages=int(rng.integers(1, 3)), update_stages=int(rng.integers(1, 5)),
-        step_bits=step_bits, offset_bits=int(rng.integers(1, 4)))
+        step_bits=step_bits, offset_bits=int(rng.integers(1, 4)),
+        learning="none")
 
 
 def random_case(config: TileConfig, rng: np.random.Generator, *, runs: int = 2, steps: int = 7,

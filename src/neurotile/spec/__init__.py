@@ -14,6 +14,7 @@ from .event_config import (
     configuration_from_toml,
 )
 from .event_run import EventProgram, Events, EventTrace, Switches
+from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
 from .network import InputPort, IntegerNetwork, Population, Projection
 from .presets import PRESETS, TEST_PRESETS, preset
 from .program import Placement, Program, TileEvents
@@ -22,8 +23,9 @@ from .trace import Record, TileTrace, Trace, full_record, recorded_neurons, to_t
 from .word import Field, Word
 
 __all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MODELS", "PRESETS",
-           "TEST_EVENT_PRESETS", "TEST_PRESETS", "EventConfig", "EventProgram", "EventTrace",
-           "Events", "Field", "InputPort", "IntegerNetwork", "Placement", "Population", "Program",
-           "Projection", "Record", "Stimulus", "Switches", "TileConfig", "TileEvents", "TileTrace",
-           "Trace", "UserError", "Word", "configuration_from_toml", "full_record", "preset",
+           "TEST_EVENT_PRESETS", "TEST_PRESETS", "CalciumRule", "EventConfig", "EventProgram",
+           "EventTrace", "Events", "Field", "InputPort", "IntegerNetwork", "Placement",
+           "Population", "Program", "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus",
+           "Switches", "TileConfig", "TileEvents", "TileLearning", "TileTrace", "Trace",
+           "UserError", "Word", "configuration_from_toml", "full_record", "preset",
            "recorded_neurons", "to_trace"]

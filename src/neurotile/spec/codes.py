@@ -42,6 +42,9 @@ class MemoryId(IntEnum):
     CURRENT = 9
     ACCUMULATOR = 10
     ROUTE = 11
+    THETA_MEM = 12
+    CALCIUM_RULE = 13
+    CALCIUM = 14
 
 
 class Register(IntEnum):
@@ -56,6 +59,10 @@ class Register(IntEnum):
     GROUPS = 6
     LENGTH = 7
     STEP = 8
+    SWITCHES = 9
+    LEARN_OFFSET = 10
+    BISTABILITY_PERIOD = 11
+    BISTABILITY_ROWS = 12
     EVENTS = 16
     SYNAPSE_READS = 17
     HAZARD_STALLS = 18
@@ -64,6 +71,7 @@ class Register(IntEnum):
     SPIKES = 21
     DROPS = 22
     QUEUE_HIGH_WATER = 23
+    SYNAPSE_WRITES = 24
 
 
 class Phase(IntEnum):

@@ -9,11 +9,12 @@ from .codes import CURRENT_MODELS, DECAYING_MODELS
 from .configuration import Configuration, power_of_two, whole_number
 from .errors import UserError
 
-__all__ = ["COUNTERS", "MODELS", "TileConfig"]
+__all__ = ["COUNTERS", "LEARNING_COUNTERS", "MODELS", "TileConfig"]
 
 MODELS = ("if", "lif", "cubalif", "li", "cubali", "sublif")
 COUNTERS = ("events", "synapse_reads", "hazard_stalls", "updates", "fifo_stalls", "spikes", "drops",
             "queue_high_water")
+LEARNING_COUNTERS = ("synapse_writes",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,8 @@ class TileConfig(Configuration):
     """Bits of step counter, RUN and LENGTH."""
     offset_bits: int = whole_number(1, 8)
     """Bits of a group's step offset."""
+    learning: str
+    """``none``, or ``sdsp``: synapses of 3 bits with mapping bit, which learn (section 9)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,6 +75,10 @@ class TileConfig(Configuration):
             self._refuse("models", f"one or more of {', '.join(MODELS)}, in this order")
         if self.neurons < 2 * self.lanes:
             self._refuse("neurons", f"at least 2 * lanes = {2 * self.lanes}")
+        if self.learning not in ("none", "sdsp"):
+            self._refuse("learning", "'none' or 'sdsp'")
+        if self.learns and self.weight_bits != 4:
+            self._refuse("weight_bits", "4 with learning = 'sdsp'")
         if self.offset_bits > self.step_bits:
             self._refuse("offset_bits", f"at most step_bits = {self.step_bits}")
         if self.axon_bits_total > 32:
@@ -113,12 +120,22 @@ class TileConfig(Configuration):
     @property
     def axon_bits_total(self) -> int:
         """Bits of an axon descriptor."""
-        return self.row_bits + 2 * self.group_bits + 1
+        return self.row_bits + 2 * self.group_bits + (3 if self.learns else 1)
 
     @property
     def shared(self) -> bool:
         """Groups choose a parameter set instead of holding their own parameters."""
         return self.parameters == "shared"
+
+    @property
+    def learns(self) -> bool:
+        """Synapses are those of SDSP."""
+        return self.learning == "sdsp"
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """Counters that the tile has, in their order."""
+        return COUNTERS + (LEARNING_COUNTERS if self.learns else ())
 
     @property
     def has_current(self) -> bool:
@@ -138,6 +155,8 @@ class TileConfig(Configuration):
     @property
     def weight_limits(self) -> tuple[int, int]:
         """Smallest and largest weight."""
+        if self.learns:
+            return -7, 7
         if self.weight_bits == 1:
             return -1, 1
         return -(1 << self.weight_bits - 1), (1 << self.weight_bits - 1) - 1

@@ -7,22 +7,24 @@ from enum import IntEnum
 from .codes import MemoryId
 from .config import TileConfig
 from .event_config import EventConfig
-from .event_formats import event_words
+from .event_formats import event_words, sdsp_synapse_word
 from .word import Field, Word
 
-__all__ = ["Memory", "axon_word", "group_word", "host_request_word", "input_word", "memories",
-           "output_word", "route_word"]
+__all__ = ["Memory", "axon_word", "calcium_word", "group_word", "host_request_word", "input_word",
+           "memories", "output_word", "route_word", "step_calcium_rule_word"]
 
 _HOST_INDEX_BITS = 24
 
 
 def axon_word(config: TileConfig) -> Word:
     """Axon descriptor: one segment of a row of synapses."""
+    learns = (Field("inhibitory", 1, "weights are subtracted"),
+              Field("plastic", 1, "synapses learn")) if config.learns else ()
     return Word("axon", (
         Field("row", config.row_bits, "first synapse word"),
         Field("group", config.group_bits, "first group"),
         Field("count", config.group_bits, "number of groups minus one"),
-        Field("last", 1, "no further segment follows")))
+        Field("last", 1, "no further segment follows"), *learns))
 
 
 def group_word(config: TileConfig) -> Word:
@@ -83,6 +85,24 @@ class Memory:
         return self.rows * self.lanes * self.word.width
 
 
+def step_calcium_rule_word() -> Word:
+    """When a neuron's synapses learn, apart from ``theta_mem``."""
+    return Word("calcium_rule", (
+        Field("enable", 1, "calcium and flags change"),
+        Field("theta1", 3, "least calcium of depression and potentiation"),
+        Field("theta2", 3, "calcium bound of depression"),
+        Field("theta3", 3, "calcium bound of potentiation"),
+        Field("leak", 5, "updates per decrement of calcium; 0: never")))
+
+
+def calcium_word() -> Word:
+    """Calcium of a neuron and what it makes its synapses do."""
+    return Word("calcium", (Field("calcium", 3, "calcium"),
+                            Field("leak_count", 5, "updates since calcium leaked"),
+                            Field("up", 1, "synapses potentiate"),
+                            Field("down", 1, "synapses depress")))
+
+
 def memories(config: TileConfig | EventConfig) -> tuple[Memory, ...]:
     """Memories that a tile of this configuration has, in the order of their ids."""
     if isinstance(config, EventConfig):
@@ -95,7 +115,8 @@ def memories(config: TileConfig | EventConfig) -> tuple[Memory, ...]:
     s = config.state_bits
     found = [
         Memory(MemoryId.AXON, axon_word(config), config.axons, 1),
-        Memory(MemoryId.SYNAPSE, value("synapse", config.weight_bits, config.weight_bits > 1),
+        Memory(MemoryId.SYNAPSE, sdsp_synapse_word() if config.learns else
+               value("synapse", config.weight_bits, config.weight_bits > 1),
                config.synapse_words, config.lanes),
         Memory(MemoryId.GROUP, group_word(config), config.groups, 1),
         Memory(MemoryId.THRESHOLD, value("threshold", s), rows, lanes),
@@ -111,4 +132,8 @@ def memories(config: TileConfig | EventConfig) -> tuple[Memory, ...]:
     found.append(Memory(MemoryId.ACCUMULATOR, value("accumulator", config.acc_bits),
                         config.groups, config.lanes))
     found.append(Memory(MemoryId.ROUTE, route_word(config), config.neurons, 1))
+    if config.learns:
+        found += [Memory(MemoryId.THETA_MEM, value("theta_mem", s), rows, lanes),
+                  Memory(MemoryId.CALCIUM_RULE, step_calcium_rule_word(), rows, lanes),
+                  Memory(MemoryId.CALCIUM, calcium_word(), config.groups, config.lanes)]
     return tuple(found)

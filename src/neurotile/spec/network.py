@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """IntegerNetwork: a quantised network before it is mapped (docs/semantics.md, section 1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from .codes import CURRENT_MODELS, DECAYING_MODELS, SILENT_MODELS
 from .config import MODELS
 from .digest import digest
 from .errors import UserError
+from .learning import CalciumRule, Sdsp, SdspSynapses
 
 __all__ = ["InputPort", "IntegerNetwork", "Population", "Projection"]
 
@@ -48,6 +49,8 @@ class Population:
         Left shift of the summed weights.
     reset : str
         ``zero`` loads v_reset, ``subtract`` subtracts the threshold.
+    calcium : CalciumRule, optional
+        When its plastic synapses learn; None: never.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class Population:
     decay_i: Int = field(default_factory=lambda: np.zeros((), np.int64))
     shift: int = 0
     reset: str = "zero"
+    calcium: CalciumRule | None = None
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -86,6 +90,8 @@ class Population:
                                 f"({self.size},) or be one value, not {value.shape}")
             value = np.broadcast_to(value, (self.size,)).astype(np.int64)
             object.__setattr__(self, key, value)
+        if self.calcium is not None:
+            self.calcium.arrays(self.size, f"population {self.name!r}")
 
     @property
     def spikes(self) -> bool:
@@ -115,12 +121,15 @@ class Projection:
         Integer weights; 0 is no synapse.
     delay : int
         Steps from the source's spike to its effect; 0 is the same step.
+    synapses : SdspSynapses, optional
+        Makes it plastic, in a network that learns.
     """
 
     source: str
     target: str
     weights: npt.NDArray[np.int32]
     delay: int = 0
+    synapses: SdspSynapses | None = None
 
     def __post_init__(self) -> None:
         weights = np.asarray(self.weights)
@@ -130,6 +139,8 @@ class Projection:
         _check_range(f"projection {self.name!r}", "weights", weights, -(1 << 15), (1 << 15) - 1)
         object.__setattr__(self, "weights", weights.astype(np.int32, copy=False))
         _check_whole(f"projection {self.name!r}", "delay", self.delay, 0, 1 << 24)
+        if self.synapses is not None:
+            self.synapses.check(self.weights, f"projection {self.name!r}")
 
     @property
     def name(self) -> str:
@@ -157,6 +168,8 @@ class IntegerNetwork:
         Length of a step in seconds, for reports.
     scales : dict, optional
         Population name to the factor from the float model's potential to integers, for reports.
+    learning : Sdsp, optional
+        The tile's synapses are those of SDSP, of 3 bits and a sign; ``weight_bits`` is 4.
 
     Raises
     ------
@@ -174,6 +187,7 @@ class IntegerNetwork:
     name: str = "network"
     dt: float | None = None
     scales: dict[str, float] = field(default_factory=dict)
+    learning: Sdsp | None = None
 
     def __post_init__(self) -> None:
         _check_whole(self.name, "weight_bits", self.weight_bits, 1, 16)
@@ -192,6 +206,7 @@ class IntegerNetwork:
                 _check_range(population.name, key, getattr(population, key),
                              0, (2 << self.decay_bits) - 1)
         self._check_projections()
+        self._check_learning(low, high)
         self.order  # noqa: B018  (raises when there is none)
 
     def _check_projections(self) -> None:
@@ -212,6 +227,21 @@ class IntegerNetwork:
                 raise UserError(f"{where}: weights must have shape {shape}, "
                                 f"not {projection.weights.shape}")
             _check_range(where, "weights", projection.weights, low, high)
+
+    def _check_learning(self, low: int, high: int) -> None:
+        if self.learning is not None:
+            _check_whole(self.name, "weight_bits", self.weight_bits, 4, 4)
+            for projection in self.projections:
+                _check_range(f"projection {projection.name!r}", "weights", projection.weights,
+                             -7, 7)
+        for name, item in [*((f"projection {e.name!r}", e.synapses) for e in self.projections),
+                           *((f"population {p.name!r}", p.calcium) for p in self.populations)]:
+            if item is not None and self.learning is None:
+                raise UserError(f"{name}: plasticity needs a network with learning = Sdsp(...)")
+        for p in self.populations:
+            if p.calcium is not None:
+                _check_range(f"population {p.name!r}", "theta_mem",
+                             np.asarray(p.calcium.theta_mem), low, high)
 
     @cached_property
     def population_names(self) -> dict[str, Population]:
@@ -256,9 +286,15 @@ class IntegerNetwork:
             items.append(("population", [p.name, p.size, p.model, p.shift, p.reset]))
             items += [(key, getattr(p, key))
                       for key in ("threshold", "v_reset", "bias", "decay_v", "decay_i")]
+            if p.calcium is not None:
+                items += p.calcium.arrays(p.size, p.name).items()
+        if self.learning is not None:
+            items.append(("learning", asdict(self.learning)))
         for e in self.projections:
             items.append(("projection", [e.source, e.target, e.delay]))
             items.append(("weights", e.weights.astype(np.int32)))
+            if e.synapses is not None:
+                items += [("inhibitory", e.synapses.inhibitory), ("mapped", e.synapses.mapped)]
         return digest(items)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Program: what is loaded into a tile, and how its neurons stand for those of the network."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .config import TileConfig
 from .digest import digest
 from .errors import UserError
+from .learning import TileLearning
 from .network import IntegerNetwork
 from .stimulus import Stimulus
 
@@ -57,6 +58,10 @@ class Program:
     input_start, input_axon, input_delay : ndarray
         Line i is sent to axons ``input_axon[input_start[i]:input_start[i+1]]``, each
         ``input_delay`` steps later.
+    learning : TileLearning, optional
+        Registers of a learning tile.
+    synapse_index : dict of str to ndarray of int64, (targets, sources)
+        Where each synapse of a plastic projection lies: row * lanes + lane, or -1.
     """
 
     config: TileConfig
@@ -67,6 +72,8 @@ class Program:
     input_start: npt.NDArray[np.int64]
     input_axon: npt.NDArray[np.int32]
     input_delay: npt.NDArray[np.int32]
+    learning: TileLearning | None = None
+    synapse_index: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def drain(self) -> int:
@@ -79,6 +86,7 @@ class Program:
         return digest([
             ("config", self.config.digest), ("network", self.network.digest),
             ("groups", self.groups),
+            *([("learning", asdict(self.learning))] if self.learning else []),
             ("placement", {k: [p.first, p.size, p.offset] for k, p in self.placement.items()}),
             *sorted(self.memories.items()),
             ("start", self.input_start), ("axon", self.input_axon), ("delay", self.input_delay)])

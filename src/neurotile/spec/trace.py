@@ -29,11 +29,14 @@ class TileTrace:
     membrane : ndarray of int64, (runs, steps, recorded)
         Potential of the recorded tile neurons after each update.
     final : dict of str to ndarray of int64, (runs, neurons)
-        ``membrane``, ``current`` and ``accumulator`` at the end of each run, as far as they exist.
+        ``membrane``, ``current``, ``accumulator`` and ``calcium`` (words) at the end of each run,
+        as far as they exist.
     counters : dict of str to ndarray of int64, (runs,)
         The counters of docs/semantics.md, section 7.
     synapse : ndarray of int64, (synapse_words, lanes)
         Stored weights (bit patterns) at the end.
+    synapse_log : ndarray of int64, (logged, synapse_words, lanes), optional
+        The same after each of the steps that were asked for.
     """
 
     barrier: npt.NDArray[np.int64]
@@ -45,6 +48,7 @@ class TileTrace:
     final: dict[str, npt.NDArray[np.int64]]
     counters: dict[str, npt.NDArray[np.int64]]
     synapse: npt.NDArray[np.int64]
+    synapse_log: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,10 @@ class Trace:
         all samples together with ``keep_state``).
     tile : TileTrace, optional
         Cycles and counters; golden has none.
+    weights : dict of str to ndarray of int64, (targets, sources)
+        Weights of every plastic projection at the end, with their sign.
+    weight_log : dict of str to ndarray of int64, (logged, targets, sources)
+        The same after every ``weights_every`` model steps, counted through over all samples.
     """
 
     engine: str
@@ -82,6 +90,8 @@ class Trace:
     states: dict[str, npt.NDArray[np.int64]]
     program: str | None = None
     tile: TileTrace | None = field(default=None, repr=False)
+    weights: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    weight_log: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
 
 def full_record(network: IntegerNetwork, record: Record | None) -> Record:
