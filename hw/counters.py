@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of docs/semantics.md, section 7."""
+"""Counters of docs/semantics.md, section 7, and docs/event_mode.md, section 6."""
 
 from typing import Any
 
@@ -7,12 +7,19 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import COUNTERS, TileConfig
+from neurotile.spec import COUNTERS, EVENT_COUNTERS, EventConfig, TileConfig
 
-__all__ = ["COUNTED", "Counters"]
+__all__ = ["Counters", "counted", "counters"]
 
-COUNTED = tuple(name for name in COUNTERS if name != "queue_high_water")
-"""Counters that add one event per cycle at most."""
+
+def counters(config: TileConfig | EventConfig) -> tuple[str, ...]:
+    """Counters of a tile, in the order of their registers."""
+    return EVENT_COUNTERS if isinstance(config, EventConfig) else COUNTERS
+
+
+def counted(config: TileConfig | EventConfig) -> tuple[str, ...]:
+    """Counters of a tile that add one event per cycle at most."""
+    return tuple(name for name in counters(config) if name != "queue_high_water")
 
 
 class Counters(wiring.Component):
@@ -20,35 +27,36 @@ class Counters(wiring.Component):
 
     Parameters
     ----------
-    config : TileConfig
-        Depth of the queue.
+    config : TileConfig or EventConfig
+        Depth of the queue, and which counters there are.
 
     Members
     -------
     count_NAME : ``In(1)``
-        Count one for NAME of ``COUNTED`` in this cycle.
+        Count one for NAME of ``counted(config)`` in this cycle.
     level : ``In(range(queue_depth + 1))``
         Entries in the event queue.
     clear : ``In(1)``
         Zero everything at the end of this cycle.
     NAME : ``Out(32)``
-        Value of every counter of ``COUNTERS``.
+        Value of every counter of ``counters(config)``.
     overflow : ``Out(1)``
         A spike was dropped since the last clear.
     """
 
-    def __init__(self, config: TileConfig) -> None:
+    def __init__(self, config: TileConfig | EventConfig) -> None:
+        self.config = config
         super().__init__({
-            **{f"count_{name}": In(1) for name in COUNTED},
+            **{f"count_{name}": In(1) for name in counted(config)},
             "level": In(range(config.queue_depth + 1)),
             "clear": In(1),
-            **{name: Out(32) for name in COUNTERS},
+            **{name: Out(32) for name in counters(config)},
             "overflow": Out(1),
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        for name in COUNTED:
+        for name in counted(self.config):
             with m.If(getattr(self, f"count_{name}")):
                 m.d.sync += getattr(self, name).eq(getattr(self, name) + 1)
         with m.If(self.count_drops):
@@ -56,5 +64,6 @@ class Counters(wiring.Component):
         with m.If(self.level > self.queue_high_water):
             m.d.sync += self.queue_high_water.eq(self.level)
         with m.If(self.clear):
-            m.d.sync += [getattr(self, name).eq(0) for name in (*COUNTERS, "overflow")]
+            m.d.sync += [getattr(self, name).eq(0)
+                         for name in (*counters(self.config), "overflow")]
         return m

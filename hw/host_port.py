@@ -8,7 +8,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import TileConfig
+from neurotile.spec import EventConfig, TileConfig
 from neurotile.spec.codes import MemoryId
 from neurotile.spec.formats import host_request_word, memories
 
@@ -17,7 +17,7 @@ from .layouts import host_bus, struct_layout
 __all__ = ["HostPort", "host_targets"]
 
 
-def host_targets(config: TileConfig) -> dict[str, IntEnum]:
+def host_targets(config: TileConfig | EventConfig) -> dict[str, IntEnum]:
     """What the host can address: the registers and every memory, by name."""
     return {"registers": MemoryId.REGISTERS,
             **{memory.name: memory.id for memory in memories(config)}}
@@ -28,7 +28,7 @@ class HostPort(wiring.Component):
 
     Parameters
     ----------
-    config : TileConfig
+    config : TileConfig or EventConfig
         Decides which memories there are; the others read 0 and ignore writes.
 
     Members
@@ -43,7 +43,7 @@ class HostPort(wiring.Component):
         Each of :func:`host_targets`.
     """
 
-    def __init__(self, config: TileConfig) -> None:
+    def __init__(self, config: TileConfig | EventConfig) -> None:
         self.targets = host_targets(config)
         super().__init__({
             "request": In(stream.Signature(struct_layout(host_request_word()))),

@@ -7,11 +7,13 @@ from amaranth import signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import TileConfig, Word
+from neurotile.spec import EventConfig, TileConfig, Word
+from neurotile.spec.event_formats import event_word
 from neurotile.spec.formats import Memory, group_word
 
-__all__ = ["element_shape", "host_bus", "issue", "read_port", "row_layout", "row_select",
-           "spike_mask", "struct_layout", "update_control", "write_port"]
+__all__ = ["PASS_FLAGS", "element_shape", "event_pass", "host_bus", "issue", "read_port",
+           "row_layout", "row_select", "spike_mask", "struct_layout", "update_control",
+           "write_port"]
 
 
 def struct_layout(word: Word) -> data.StructLayout:
@@ -132,6 +134,24 @@ def update_control(config: TileConfig) -> data.StructLayout:
         "model": word.field("model").width, "soft_reset": 1, "shift": config.shift_bits})
 
 
-def spike_mask(config: TileConfig) -> data.StructLayout:
+def spike_mask(config: TileConfig | EventConfig) -> data.StructLayout:
     """Spikes of one group: its number and one bit per lane."""
     return data.StructLayout({"group": config.group_bits, "mask": config.lanes})
+
+
+PASS_FLAGS = ("one", "every", "time", "bistable", "reads", "writes")
+"""Bits of :func:`event_pass`, in their order."""
+
+
+def event_pass(config: EventConfig) -> data.StructLayout:
+    """What a pass of the event mode does, the same for all its groups.
+
+    Fields: ``pre``, ``post``, ``weight`` and ``inhibitory`` of the event, and flags: ``one``: only
+    neuron ``post`` takes part; ``every``: the synapses of all presynaptic neurons; ``time``: a time
+    reference; ``bistable``: synapses become bistable, neurons stay; ``reads``: synapses are
+    read; ``writes``: synapses can change.
+    """
+    word = event_word(config)
+    return data.StructLayout({
+        **{name: word.field(name).width for name in ("pre", "post", "weight", "inhibitory")},
+        **dict.fromkeys(PASS_FLAGS, 1)})

@@ -7,7 +7,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import TileConfig
+from neurotile.spec import EventConfig, TileConfig
 
 from .layouts import spike_mask
 
@@ -19,7 +19,7 @@ class SpikeEncoder(wiring.Component):
 
     Parameters
     ----------
-    config : TileConfig
+    config : TileConfig or EventConfig
         Lanes and groups.
 
     Members
@@ -30,7 +30,7 @@ class SpikeEncoder(wiring.Component):
         Neurons that spiked.
     """
 
-    def __init__(self, config: TileConfig) -> None:
+    def __init__(self, config: TileConfig | EventConfig) -> None:
         self.config = config
         super().__init__({
             "i": In(stream.Signature(spike_mask(config))),

@@ -7,7 +7,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import TileConfig
+from neurotile.spec import EventConfig, TileConfig
 
 from .fifo import Fifo
 from .layouts import spike_mask
@@ -23,7 +23,7 @@ class SpikeFifo(wiring.Component):
 
     Parameters
     ----------
-    config : TileConfig
+    config : TileConfig or EventConfig
         Lanes and depth.
 
     Members
@@ -42,7 +42,7 @@ class SpikeFifo(wiring.Component):
         No group is stored.
     """
 
-    def __init__(self, config: TileConfig) -> None:
+    def __init__(self, config: TileConfig | EventConfig) -> None:
         self.config = config
         super().__init__({
             "credit": Out(1),
