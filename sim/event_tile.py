@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tile in event mode: the scheduler's choices, the passes that they start."""
+
+import numpy as np
+
+from ..spec.event_config import EVENT_COUNTERS
+from ..spec.event_formats import EventKind
+from .event_layout import EventSetup, EventTile, Record
+from .event_neuron import deliver, receive_row, settle, time_reference, time_references
+from .event_timing import spike_times
+from .jit import INT, entry, kernel, source_digest
+from .sdsp import bistable_synapses, sdsp_row, sdsp_synapse
+from .spike_encoder import find_spikes
+
+__all__ = ["CYCLE", "DONE", "FULL", "LOGGED", "NEXT", "PAUSED", "advance_events"]
+
+DONE, PAUSED, FULL = 0, 1, 2
+"""Why :func:`advance_events` returned: the tile is idle and all events asked for are accepted; it
+has made its number of choices; the record needs more room for spikes."""
+
+CYCLE, NEXT, HEAD, LEVEL, LOGGED = range(5)
+"""``place`` of a record: cycle of the next choice, events accepted, position of the scheduler's
+head, its entries, spikes recorded."""
+
+(EVENTS, PASSES, SYNAPSE_READS, SYNAPSE_WRITES, UPDATES, FIFO_STALLS, SPIKES, DROPS,
+ HIGH_WATER) = range(len(EVENT_COUNTERS))
+
+_SPIKE, _VIRTUAL, _LEAK = int(EventKind.SPIKE), int(EventKind.VIRTUAL), int(EventKind.LEAK)
+_SYNAPSE, _TIME_ONE = int(EventKind.SYNAPSE), int(EventKind.TIME_ONE)
+_TIME_ALL, _ROW = int(EventKind.TIME_ALL), int(EventKind.BISTABILITY_ROW)
+
+_BYTE = np.uint8
+_WORD = np.uint64
+
+
+@kernel
+def _field(word: np.uint64, position: int, last: int) -> int:
+    return INT((word >> _WORD(position)) & _WORD(last))
+
+
+@kernel
+def _push(setup: EventSetup, tile: EventTile, record: Record, word: np.uint64) -> None:
+    """Append an entry to the scheduler, or drop it."""
+    place, counter = record.place, tile.counter
+    if place[LEVEL] == setup.queue_depth:
+        counter[DROPS] += 1
+        return
+    tile.queue[place[HEAD] + place[LEVEL] & setup.queue_depth - 1] = word
+    place[LEVEL] += 1
+    counter[HIGH_WATER] = max(counter[HIGH_WATER], place[LEVEL])
+
+
+@kernel
+def _note(record: Record, neuron: int, cycle: int) -> None:
+    """A spike at the output."""
+    logged = record.place[LOGGED]
+    record.spike_event[logged] = record.place[NEXT] - 1
+    record.spike_neuron[logged] = neuron
+    record.spike_cycle[logged] = cycle
+    record.place[LOGGED] = logged + 1
+
+
+@kernel
+def _spike_pass(setup: EventSetup, tile: EventTile, pre: int) -> int:
+    """Spike of ``pre``: number of spikes emitted, listed in ``tile.spike``."""
+    neurons, first = tile.neurons, pre * setup.neurons
+    receive_row(neurons, tile.synapse, first, tile.sign[pre], _BYTE(setup.propagate_from))
+    if setup.learn:
+        sdsp_row(tile.synapse, first, neurons.up, neurons.down, _BYTE(setup.learn_from))
+    settle(neurons)
+    return find_spikes(neurons.emitted_words, setup.neurons, tile.spike)
+
+
+@kernel
+def _synapse_pass(setup: EventSetup, tile: EventTile, pre: int, post: int) -> None:
+    """Neuron ``post`` receives the synapse from ``pre``."""
+    neurons, where = tile.neurons, pre * setup.neurons + post
+    synapse = tile.synapse[where]
+    if setup.learn and setup.learn_on_synapse:
+        tile.synapse[where] = sdsp_synapse(synapse, neurons.up[post], neurons.down[post],
+                                           _BYTE(setup.learn_from))
+    x = _BYTE(synapse & _BYTE(7)) if synapse >= setup.propagate_from else _BYTE(0)
+    deliver(neurons, post, x, tile.sign[pre])
+
+
+@kernel
+def _bistability_pass(setup: EventSetup, tile: EventTile, kind: int, pre: int) -> int:
+    """Bistability of one row or all: number of groups."""
+    rows = 1 if kind == _ROW else setup.neurons
+    first = pre * setup.neurons if kind == _ROW else 0
+    if setup.learn:
+        bistable_synapses(tile.synapse, first, first + rows * setup.neurons,
+                          _BYTE(setup.learn_from))
+        tile.counter[SYNAPSE_WRITES] += rows * setup.groups
+    tile.counter[SYNAPSE_READS] += rows * setup.groups
+    return rows * setup.groups
+
+
+@kernel
+def _update_pass(setup: EventSetup, tile: EventTile, word: np.uint64, kind: int) -> int:
+    """Any other pass: spikes emitted, listed in ``tile.spike``, and what it counts."""
+    neurons, counter, last = tile.neurons, tile.counter, setup.neurons - 1
+    pre, post = _field(word, setup.pre, last), _field(word, setup.post, last)
+    if kind == _SPIKE:
+        counter[SYNAPSE_READS] += setup.groups
+        counter[SYNAPSE_WRITES] += setup.groups if setup.learn else 0
+        counter[UPDATES] += setup.groups
+        return _spike_pass(setup, tile, pre)
+    if kind == _TIME_ALL:
+        counter[UPDATES] += setup.groups
+        time_references(neurons)
+        return find_spikes(neurons.emitted_words, setup.neurons, tile.spike)
+    counter[UPDATES] += 1
+    if kind == _SYNAPSE:
+        counter[SYNAPSE_READS] += 1
+        counter[SYNAPSE_WRITES] += setup.learn & setup.learn_on_synapse
+        _synapse_pass(setup, tile, pre, post)
+    elif kind == _VIRTUAL:
+        deliver(neurons, post, _BYTE(_field(word, setup.weight, 7)),
+                _field(word, setup.inhibitory, 1))
+    else:
+        time_reference(neurons, post)
+    tile.spike[0] = post
+    return INT(neurons.emitted[post])
+
+
+@kernel
+def _execute(setup: EventSetup, tile: EventTile, record: Record, word: np.uint64,
+             kind: int) -> None:
+    """One pass, chosen in the cycle of ``record.place``; its place is then the next choice."""
+    place, counter = record.place, tile.counter
+    start = place[CYCLE]
+    counter[PASSES] += 1
+    if kind >= _ROW:
+        groups = _bistability_pass(setup, tile, kind, _field(word, setup.pre, setup.neurons - 1))
+        place[CYCLE] = start + groups + setup.stages + 2
+        return
+    spikes = _update_pass(setup, tile, word, kind)
+    whole = kind == _SPIKE or kind == _TIME_ALL
+    for s in range(spikes):
+        tile.spike_group[s] = tile.spike[s] >> setup.lane_bits if whole else 0
+    done, stalls = spike_times(
+        tile.spike_group, spikes, setup.groups if whole else 1, start, setup.stages,
+        setup.fifo_depth, tile.spike_cycle, tile.credits)
+    counter[FIFO_STALLS] += stalls
+    counter[SPIKES] += spikes
+    if not setup.source:
+        for s in range(spikes):
+            _note(record, tile.spike[s], tile.spike_cycle[s])
+    if not setup.open_loop:
+        for s in range(spikes):
+            _push(setup, tile, record, _WORD(tile.spike[s]) << _WORD(setup.pre))
+    place[CYCLE] = done + 1
+
+
+def _make_advance_events(sources: str):
+    @entry
+    def advance_events(setup, tile, record, wait, until, choices):
+        """Make up to ``choices`` choices; events are offered up to before number ``until``.
+
+        With ``wait`` an event is offered only while the tile is idle. The result says why it
+        returned.
+        """
+        len(sources)  # see jit.entry
+        place = record.place
+        for _ in range(choices):
+            level = place[LEVEL]
+            offered = place[NEXT] < until and (level == 0 or not wait)
+            if level == 0 and not offered:
+                return DONE
+            if place[LOGGED] + setup.neurons + 1 > record.spike_cycle.size:
+                return FULL
+            word = record.words[place[NEXT]] if offered else _WORD(0)
+            kind = _field(word, setup.kind, 7)
+            accepted = offered and level < setup.queue_depth and (kind < _ROW or level == 0)
+            if accepted:
+                record.accepted[place[NEXT]] = place[CYCLE]
+                place[NEXT] += 1
+                tile.counter[EVENTS] += 1
+                if kind <= _LEAK:
+                    _push(setup, tile, record, word)
+                    place[CYCLE] += 1
+                    continue
+            else:
+                word = tile.queue[place[HEAD]]
+                kind = _field(word, setup.kind, 3)
+                if kind == _SYNAPSE:  # no entry is of this kind, unless a bit of it flips
+                    kind = _SPIKE
+                if setup.source and kind == _SPIKE:
+                    _note(record, _field(word, setup.pre, setup.neurons - 1), place[CYCLE])
+            _execute(setup, tile, record, word, kind)
+            if not accepted:
+                place[HEAD] = place[HEAD] + 1 & setup.queue_depth - 1
+                place[LEVEL] -= 1
+        return PAUSED
+
+    return advance_events
+
+
+advance_events = _make_advance_events(source_digest())
