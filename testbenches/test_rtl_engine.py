@@ -10,7 +10,9 @@ import pytest
 
 from neurotile.hw.engine import TimedOut, build, run_tile, step_limit
 from neurotile.hw.engine.engine import load_requests
+from neurotile.hw.engine.row_writes import whole_row_writes
 from neurotile.hw.engine.simulation import Simulation, reads
+from neurotile.hw.export import tile_verilog
 from neurotile.spec import TEST_PRESETS, TileEvents, UserError, preset
 from neurotile.spec.formats import axon_word, memories
 from neurotile.testbenches.equality import tile_differences
@@ -174,3 +176,45 @@ def test_a_failed_build_leaves_nothing(monkeypatch, tmp_path):
     with pytest.raises(RuntimeError, match="Verilator failed"):
         build.build_library(preset("test_all"), "module tile(; endmodule")
     assert [p for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".lock"] == []
+
+
+LANE_WRITES = """\
+  reg [5:0] \\a.b  [3:0];
+  always @(posedge clk) begin
+    if (en[0])
+      \\a.b [row][2:0] <= data[2:0];
+    if (\\en$1 [1])
+      \\a.b [row][5:3] <= \\data$1 [5:3];
+  end
+"""
+ROW_WRITE = """\
+  reg [5:0] \\a.b  [3:0];
+  always @(posedge clk)
+    if ((en[0]) || (\\en$1 [1]))
+      \\a.b [row] <= {(\\en$1 [1]) ? \\data$1 [5:3] : \\a.b [row][5:3], \
+(en[0]) ? data[2:0] : \\a.b [row][2:0]};
+"""
+
+
+def test_the_lanes_of_a_memory_are_written_at_once():
+    assert whole_row_writes(LANE_WRITES) == ROW_WRITE
+    for change in (("[5:0]", "[6:0]"), ("[5:3] <=", "[5:4] <="), ("[row][5:3]", "[1][5:3]"),
+                   ("\\a.b [row][2:0]", "c[row][2:0]"), ("[2:0] <=", "[0] <=")):
+        other = LANE_WRITES.replace(*change)
+        assert other != LANE_WRITES and whole_row_writes(other) == other
+
+
+def test_the_engine_does_what_the_exported_text_does(monkeypatch):
+    config = preset("test_all")
+    text = tile_verilog(config)
+    lane_write = "if (write__en[3])\n"
+    assert text.count(lane_write) >= 8 and lane_write not in whole_row_writes(text)
+    usual = build.build_library(config, text)
+    monkeypatch.setattr(build, "whole_row_writes", lambda verilog: verilog)
+    plain = build.build_library(config, text)
+    assert plain != usual
+    for seed in range(8):
+        case = random_raw_case(Seeded(seed), config)
+        arguments = (config, case.contents, case.groups, case.length, case.events)
+        assert not tile_differences(run_tile(*arguments, library=usual),
+                                    run_tile(*arguments, library=plain)), f"seed {seed}"

@@ -12,20 +12,23 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from ...spec import TileConfig, UserError
+from ...spec import EventConfig, TileConfig, UserError
 from ...spec.formats import input_word, output_word
+from .row_writes import whole_row_writes
 
-__all__ = ["build_library", "cache_folder", "library_of", "verilator_root"]
+__all__ = ["Bench", "build_bench", "build_library", "cache_folder", "library_of", "verilator_root",
+           "verilog_of"]
 
-_HARNESS = Path(__file__).with_name("harness.cpp")
-_BENCH = Path(__file__).with_name("bench.v")
 # -Wno-fatal: correct Verilog written by Yosys trips the width lint.
 # fast: two-state simulation anyway, and every register of the tile has a reset value.
+# no-dfg-peephole: it would turn "0 unless a group is in the stage" into a mask over what is then
+# evaluated in every cycle.
 _VERILATE = ("--cc", "--prefix", "Vbench", "--top-module", "bench", "-Wno-fatal", "-O3",
-             "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
+             "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-fno-dfg-peephole")
 # hidden and no-gnu-unique: libraries of several tiles live in one process and must not share
 # variables. The initialisation ("slow" files) is as long as the memories; optimising it costs
 # minutes and saves nothing.
@@ -72,6 +75,26 @@ def _compiler() -> str:
         raise UserError(f"engine rtl needs the C++ compiler {name}, which is not installed; "
                         "on Debian: apt-get install g++")
     return found
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is around a tile in its simulator.
+
+    Parameters
+    ----------
+    verilog, harness : str
+        Files in this folder: module ``bench``, and the C++ that drives it.
+    included : dict of str to str
+        Name under which the harness includes a file, and the file in this folder.
+    """
+
+    verilog: str
+    harness: str
+    included: dict[str, str] = field(default_factory=dict)
+
+
+_STEPS = Bench("bench.v", "harness.cpp")
 
 
 @lru_cache
@@ -134,6 +157,17 @@ def library_of(config: TileConfig) -> Path:
     UserError
         Verilator or the C++ compiler is not installed.
     """
+    return build_library(config, verilog_of(config))
+
+
+def verilog_of(config: TileConfig | EventConfig) -> str:
+    """Verilog of a tile, which is not elaborated if the cache has it.
+
+    Raises
+    ------
+    UserError
+        Verilator or the C++ compiler, which the caller is going to need, is not installed.
+    """
     verilator_root(), _compiler()  # before the work of elaboration
     state = hashlib.sha256(config.digest.encode())
     for path in sorted(path for pattern in _SOURCES for path in _PACKAGE.glob(pattern)):
@@ -145,7 +179,7 @@ def library_of(config: TileConfig) -> Path:
         if work:
             from ..export import tile_verilog  # half a second, only needed here
             (work / "tile.v").write_text(tile_verilog(config))
-    return build_library(config, (folder / "tile.v").read_text())
+    return (folder / "tile.v").read_text()
 
 
 def build_library(config: TileConfig, verilog: str, *, control: str = "",
@@ -168,11 +202,25 @@ def build_library(config: TileConfig, verilog: str, *, control: str = "",
     UserError
         Verilator or the C++ compiler is not installed.
     """
+    return build_bench(_STEPS, verilog, (input_word(config).width, output_word(config).width),
+                       control=control, defines=defines)
+
+
+def build_bench(bench: Bench, verilog: str, widths: tuple[int, int], *, control: str = "",
+                defines: Sequence[str] = ()) -> Path:
+    """Shared library of this bench; see :func:`build_library`.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Bits of an input and of an output word.
+    """
     cache = cache_folder()
-    options = (*_VERILATE, f"-GINPUT_BITS={input_word(config).width}",
-               f"-GOUTPUT_BITS={output_word(config).width}")
-    sources = {"tile.vlt": f"`verilator_config\n{control}\n", "tile.v": verilog,
-               "bench.v": _BENCH.read_text(), "harness.cpp": _HARNESS.read_text()}
+    options = (*_VERILATE, f"-GINPUT_BITS={widths[0]}", f"-GOUTPUT_BITS={widths[1]}")
+    files = {"bench.v": bench.verilog, "harness.cpp": bench.harness, **bench.included}
+    sources = {"tile.vlt": f"`verilator_config\n{control}\n", "tile.v": whole_row_writes(verilog),
+               **{name: Path(__file__).with_name(file).read_text()
+                  for name, file in files.items()}}
     parts = (*sources.values(), repr((options, _COMPILE, _FAST, _SLOW, sorted(defines))),
              _toolchain())
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
