@@ -174,6 +174,35 @@ def bench(
     raise typer.Exit(bench_command(workload, engine=engine.value, as_json=as_json))
 
 
+@app.command("odin-replay")
+def odin_replay(
+    traces: Annotated[list[Path] | None, typer.Argument(
+        metavar="TRACE.npz ...", help="recorded runs of ODIN")] = None,
+    engine: Annotated[Engine, typer.Option(help="what runs the events")] = Engine.FAST,
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON per trace")] = False,
+    example: Annotated[bool, typer.Option(
+        "--example", help="a small trace made on the spot by the golden engine")] = False,
+    synapses_only: Annotated[bool, typer.Option(
+        "--synapses-only", help="only the synapse memory, with the recorded flags; any neurons")
+    ] = False,
+    speed: Annotated[bool, typer.Option(
+        "--speed", help="run once more without comparing, to measure the engine")] = False,
+) -> None:
+    """Replay recorded runs of ODIN and compare spikes and memories after every event.
+
+    Exits with 0, with 1 if anything differs, with 2 if a trace is wrong or not supported.
+
+    \b
+    Example
+      neurotile odin-replay trace.npz --engine rtl
+      neurotile odin-replay --example
+    """
+    from .commands.odin_replay import odin_replay_command
+    raise typer.Exit(odin_replay_command(
+        traces or [], engine=engine.value, as_json=as_json, example=example,
+        synapses_only=synapses_only, measure=speed))
+
+
 @app.command()
 def presets(
     toml: Annotated[str | None, typer.Option(

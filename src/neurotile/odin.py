@@ -32,7 +32,7 @@ from .spec.event_formats import (
 
 __all__ = ["CONFIG", "NEURONS", "REGISTERS", "SYNAPSE_WORDS", "describe_event",
            "flag_bytes", "neuron_fields", "neuron_words", "odin_events", "odin_program",
-           "switches", "synapse_words"]
+           "state_memory", "switches", "synapse_words"]
 
 Words = npt.NDArray[np.uint64]
 
@@ -155,7 +155,6 @@ def odin_program(neurons: Words, synapses: npt.NDArray[np.uint32], signs: npt.ND
         32 bytes of ``up``, 32 bytes of ``down``.
     """
     held = neuron_fields(neurons)
-    up, down = np.unpackbits(flags, bitorder="little").reshape(2, NEURONS)
     shape = (config.groups, config.lanes)
     nibbles = synapses[:, np.newaxis] >> np.arange(0, 4 * _PER_WORD, 4, dtype=np.uint32) & 0xF
     synapse = sdsp_synapse_word().pack({"weight": nibbles & 7, "mapped": nibbles >> 3})
@@ -164,12 +163,21 @@ def odin_program(neurons: Words, synapses: npt.NDArray[np.uint32], signs: npt.ND
     rule = calcium_rule_word().pack(
         {**{k: held[k] for k in ("enable", "theta_mem", "theta1", "theta2", "theta3")},
          "leak": held["calcium_leak"]})
-    state = state_word().pack({**{k: held[k] for k in ("v", "calcium", "leak_count")},
-                               "up": up, "down": down})
     return EventProgram(config, {
         "synapse": synapse.reshape(config.synapse_words, config.lanes),
         "sign": signs.astype(np.uint64).reshape(NEURONS, 1), "neuron": neuron.reshape(shape),
-        "calcium_rule": rule.reshape(shape), "state": state.reshape(shape)}, switches)
+        "calcium_rule": rule.reshape(shape), "state": state_memory(neurons, flags, config)},
+        switches)
+
+
+def state_memory(neurons: Words, flags: npt.NDArray[np.uint8],
+                 config: EventConfig = CONFIG) -> Words:
+    """Contents of memory ``state`` for neuron words, (256, 2), and flag bytes, (64,)."""
+    held = neuron_fields(neurons)
+    up, down = np.unpackbits(flags, bitorder="little").reshape(2, NEURONS)
+    words = state_word().pack({**{k: held[k] for k in ("v", "calcium", "leak_count")},
+                               "up": up, "down": down})
+    return words.reshape(config.groups, config.lanes)
 
 
 def neuron_words(initial: Words, state: Words) -> Words:
