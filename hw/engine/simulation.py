@@ -7,6 +7,7 @@ from ctypes import c_int, c_int64, c_uint64, c_void_p
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from ...spec.codes import MemoryId, Register
 from ...spec.formats import host_request_word, input_word, output_word
 from .build import library_of
 
-__all__ = ["Requests", "Simulation", "TimedOut", "reads", "register", "writes"]
+__all__ = ["Requests", "SimulatedTile", "Simulation", "TimedOut", "reads", "register", "writes"]
 
 Requests = npt.NDArray[np.uint64]
 _DONE, _TIMED_OUT, _HOST_STUCK, _STOPPED, _PROTOCOL = range(5)
@@ -56,7 +57,7 @@ def reads(memory: IntEnum, index: npt.ArrayLike) -> Requests:
         {"data": 0, "index": index, "memory": int(memory), "write": 0}))
 
 
-def register(number: Register, data: int | None = None) -> int:
+def register(number: IntEnum, data: int | None = None) -> int:
     """Host request that reads a register, or writes ``data`` to it."""
     request = (reads(MemoryId.REGISTERS, int(number)) if data is None
                else writes(MemoryId.REGISTERS, int(number), data))
@@ -78,23 +79,20 @@ def _load(path: Path) -> ctypes.CDLL:
     return library
 
 
-class Simulation:
+class SimulatedTile:
     """One tile after reset; free it with :meth:`close` or use it in a ``with`` statement.
 
     Parameters
     ----------
-    config : TileConfig
-        The tile, for the formats of its streams.
-    library : Path, optional
-        What :func:`~neurotile.hw.engine.build.build_library` made; by default of ``config``.
+    library : Path
+        What :mod:`~neurotile.hw.engine.build` made.
     """
 
-    def __init__(self, config: TileConfig, library: Path | None = None) -> None:
-        self.config = config
-        self.library = _load(library or library_of(config))
+    def __init__(self, library: Path) -> None:
+        self.library = _load(library)
         self._tile: int | None = self.library.tile_new()
 
-    def __enter__(self) -> "Simulation":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,6 +119,22 @@ class Simulation:
         if result != _DONE:
             raise RuntimeError("the tile's host port does not answer")
         return answers
+
+
+class Simulation(SimulatedTile):
+    """A tile that runs steps.
+
+    Parameters
+    ----------
+    config : TileConfig
+        The tile, for the formats of its streams.
+    library : Path, optional
+        What :func:`~neurotile.hw.engine.build.build_library` made; by default of ``config``.
+    """
+
+    def __init__(self, config: TileConfig, library: Path | None = None) -> None:
+        self.config = config
+        super().__init__(library or library_of(config))
 
     def run(self, events: TileEvents, *, step_reads: Requests, end_reads: Requests,
             step_limit: int, progress: Callable[[int, int], None] | None = None
