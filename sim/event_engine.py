@@ -77,7 +77,7 @@ class LoadedEventTile:
         self.neurons = {name: getattr(self._tile.neurons, name)
                         for name in ("v", "calcium", "leak_count", "up", "down")}
         # Kept from list to list: fresh memory costs more than what is written to it.
-        self._room = new_record(np.zeros(0, np.uint64), _ROOM + n + 1)
+        self._room = new_record(np.zeros(0, np.uint64), _ROOM + n + 2)
         self.switch(program.switches)
         self.reset()
 
@@ -149,7 +149,7 @@ class LoadedEventTile:
         total, choices = events.words.size, _FIRST_CHOICES
         record = self._room._replace(
             words=np.asarray(events.words, np.uint64), accepted=np.zeros(total, np.int64),
-            place=np.zeros(5, np.int64))
+            sent=np.zeros(total, np.int64), place=np.zeros(5, np.int64))
         place, passes = record.place, self._tile.counter[1]
         until = 1 if observe else total
         # Bytes wrap as intended; without compilation numpy warns about it.
@@ -188,7 +188,7 @@ class LoadedEventTile:
     def _processed(self, record: Record) -> Processed:
         spikes = int(record.place[LOGGED])
         return Processed(
-            spike_event=record.spike_event[:spikes].astype(np.int64),
+            spike_event=np.repeat(np.arange(record.sent.size), record.sent),
             spike_neuron=record.spike_neuron[:spikes].astype(np.int64),
             spike_cycle=record.spike_cycle[:spikes].copy(), accepted=record.accepted,
             end=int(record.place[CYCLE]))

@@ -14,7 +14,8 @@ from ..spec.event_formats import (
     sdsp_synapse_word,
     state_word,
 )
-from .event_neuron import NEVER, NO_CALCIUM, Neurons
+from .calcium import NEVER, NO_CALCIUM
+from .event_neuron import Neurons
 
 __all__ = ["EventSetup", "EventTile", "Record", "empty_tile", "load_memory", "make_event_setup",
            "new_record", "pack_memory"]
@@ -50,7 +51,7 @@ class EventSetup(NamedTuple):
 
 
 class EventTile(NamedTuple):
-    """Memories, scheduler, counters, and room for what one pass hands from part to part."""
+    """Memories, scheduler and counters."""
 
     synapse: Bytes
     """Weight in bits 2..0, mapping bit in bit 3; pre * N + post."""
@@ -59,10 +60,8 @@ class EventTile(NamedTuple):
     queue: Words
     """Entries of the scheduler, as events."""
     counter: Times
-    spike: npt.NDArray[np.int32]
-    spike_group: npt.NDArray[np.int32]
-    spike_cycle: Times
     credits: Times
+    """Room for ``event_timing.spike_times``."""
 
 
 class Record(NamedTuple):
@@ -70,8 +69,10 @@ class Record(NamedTuple):
 
     words: Words
     accepted: Times
-    spike_event: npt.NDArray[np.int32]
+    sent: Times
+    """Spikes of the output between the acceptance of each event and the next."""
     spike_neuron: npt.NDArray[np.int32]
+    """The output; behind it a pass lists what it emits."""
     spike_cycle: Times
     place: Times
     """See the constants of ``event_tile``."""
@@ -94,22 +95,21 @@ def make_event_setup(config: EventConfig, switches: Switches) -> EventSetup:
 def empty_tile(config: EventConfig) -> EventTile:
     """Tile whose memories hold zeros."""
     n = config.neurons
-    emitted = np.zeros(-(-n // 8) * 8, np.uint8)
+    emitted = np.zeros(-(-n // 64) * 64, np.uint8)
     columns: dict[str, Any] = {name: np.zeros(n, np.uint8) for name in Neurons._fields}
     columns |= {"emitted": emitted, "emitted_words": emitted.view(np.uint64)}
     longest = config.spike_fifo_depth * config.lanes + 2 * config.stages + 2
     return EventTile(
         synapse=np.zeros(n * n, np.uint8), sign=np.zeros(n, np.uint8),
         neurons=Neurons(**columns), queue=np.zeros(config.queue_depth, np.uint64),
-        counter=np.zeros(len(EVENT_COUNTERS), np.int64), spike=np.zeros(n + 2, np.int32),
-        spike_group=np.zeros(n + 2, np.int32), spike_cycle=np.zeros(n + 2, np.int64),
+        counter=np.zeros(len(EVENT_COUNTERS), np.int64),
         credits=np.zeros(1 << longest.bit_length(), np.int64))
 
 
 def new_record(words: Words, spikes: int) -> Record:
     """Record of these events with room for a number of spikes."""
     return Record(words=np.array(words, np.uint64), accepted=np.zeros(words.size, np.int64),
-                  spike_event=np.zeros(spikes, np.int32), spike_neuron=np.zeros(spikes, np.int32),
+                  sent=np.zeros(words.size, np.int64), spike_neuron=np.zeros(spikes, np.int32),
                   spike_cycle=np.zeros(spikes, np.int64), place=np.zeros(5, np.int64))
 
 

@@ -10,17 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .calcium import count_leak, lose_calcium, raise_down, raise_up
 from .jit import kernel
 
-__all__ = ["NEVER", "NO_CALCIUM", "Neurons", "deliver", "receive_row", "settle",
+__all__ = ["Neurons", "deliver", "receive_row", "settle",
            "time_reference", "time_references"]
 
 Bytes = npt.NDArray[np.uint8]
-
-NEVER = 255
-"""``last_count`` of a neuron whose calcium does not leak."""
-NO_CALCIUM = 8
-"""``theta1`` of a neuron without learning: beyond all calcium values, so that no flag is set."""
 
 _BYTE = np.uint8
 _INDEX = np.uint64  # an unsigned index needs no test for counting from the end
@@ -53,7 +49,7 @@ class Neurons(NamedTuple):
     leaks: Bytes
     """1 where calcium leaks."""
     emitted: Bytes
-    """1 where a spike is emitted; whole 64-bit words of neurons."""
+    """1 where a spike is emitted; a multiple of 64 neurons."""
     emitted_words: npt.NDArray[np.uint64]
     """The same memory, eight neurons a word."""
 
@@ -86,40 +82,8 @@ def _gain_calcium(neurons: Neurons, n: int) -> None:
 
 
 @kernel
-def _count_leak(neurons: Neurons, n: int) -> None:
-    last, count = neurons.last_count[n], neurons.leak_count[n]
-    leaks = count == last
-    neurons.leaks[n] = _BYTE(leaks)
-    following = _BYTE(_BYTE(count + _BYTE(last != NEVER)) & _BYTE(31))
-    neurons.leak_count[n] = _ZERO if leaks else following
-
-
-@kernel
-def _lose_calcium(neurons: Neurons, n: int) -> None:
-    """Calcium after a spike or a leak, which cancel each other."""
-    calcium, spike, leaks = neurons.calcium[n], neurons.spike[n], neurons.leaks[n]
-    gain = _BYTE(_BYTE(spike & neurons.enable[n]) & _BYTE(_BYTE(leaks == 0) & _BYTE(calcium != 7)))
-    loss = _BYTE(leaks & _BYTE(_BYTE(spike == 0) & _BYTE(calcium != 0)))
-    neurons.calcium[n] = _BYTE(_BYTE(calcium + gain) - loss)
-
-
-@kernel
 def _send(neurons: Neurons, n: int) -> None:
     neurons.emitted[n] = _BYTE(neurons.spike[n] & neurons.sends[n])
-
-
-@kernel
-def _raise_up(neurons: Neurons, n: int) -> None:
-    calcium = neurons.calcium[n]
-    window = _BYTE(_BYTE(calcium >= neurons.theta1[n]) & _BYTE(calcium < neurons.theta3[n]))
-    neurons.up[n] = _BYTE(window & _BYTE(neurons.v[n] >= neurons.theta_mem[n]))
-
-
-@kernel
-def _raise_down(neurons: Neurons, n: int) -> None:
-    calcium = neurons.calcium[n]
-    window = _BYTE(_BYTE(calcium >= neurons.theta1[n]) & _BYTE(calcium < neurons.theta2[n]))
-    neurons.down[n] = _BYTE(window & _BYTE(neurons.v[n] < neurons.theta_mem[n]))
 
 
 @kernel
@@ -128,8 +92,8 @@ def deliver(neurons: Neurons, n: int, x: np.uint8, inhibitory: int) -> None:
     v = neurons.v[n]
     _reset(neurons, n, _subtract(v, x) if inhibitory else _add(v, x))
     _gain_calcium(neurons, n)
-    _raise_up(neurons, n)
-    _raise_down(neurons, n)
+    raise_up(neurons, n)
+    raise_down(neurons, n)
 
 
 @kernel
@@ -161,20 +125,20 @@ def settle(neurons: Neurons) -> None:
     for n in range(size):
         _gain_calcium(neurons, n)
     for n in range(size):
-        _raise_up(neurons, n)
+        raise_up(neurons, n)
     for n in range(size):
-        _raise_down(neurons, n)
+        raise_down(neurons, n)
 
 
 @kernel
 def time_reference(neurons: Neurons, n: int) -> None:
     """Time reference of neuron ``n``."""
     _reset(neurons, n, _subtract(neurons.v[n], neurons.leak[n]))
-    _count_leak(neurons, n)
-    _lose_calcium(neurons, n)
+    count_leak(neurons, n)
+    lose_calcium(neurons, n)
     _send(neurons, n)
-    _raise_up(neurons, n)
-    _raise_down(neurons, n)
+    raise_up(neurons, n)
+    raise_down(neurons, n)
 
 
 @kernel
@@ -184,12 +148,12 @@ def time_references(neurons: Neurons) -> None:
     for n in range(size):
         _reset(neurons, n, _subtract(neurons.v[n], neurons.leak[n]))
     for n in range(size):
-        _count_leak(neurons, n)
+        count_leak(neurons, n)
     for n in range(size):
-        _lose_calcium(neurons, n)
+        lose_calcium(neurons, n)
     for n in range(size):
         _send(neurons, n)
     for n in range(size):
-        _raise_up(neurons, n)
+        raise_up(neurons, n)
     for n in range(size):
-        _raise_down(neurons, n)
+        raise_down(neurons, n)

@@ -7,10 +7,9 @@ from ..spec.event_config import EVENT_COUNTERS
 from ..spec.event_formats import EventKind
 from .event_layout import EventSetup, EventTile, Record
 from .event_neuron import deliver, receive_row, settle, time_reference, time_references
-from .event_timing import spike_times
+from .event_timing import find_emitted, spike_times
 from .jit import INT, entry, kernel, source_digest
 from .sdsp import bistable_synapses, sdsp_row, sdsp_synapse
-from .spike_encoder import find_spikes
 
 __all__ = ["CYCLE", "DONE", "FULL", "LOGGED", "NEXT", "PAUSED", "advance_events"]
 
@@ -51,24 +50,20 @@ def _push(setup: EventSetup, tile: EventTile, record: Record, word: np.uint64) -
 
 
 @kernel
-def _note(record: Record, neuron: int, cycle: int) -> None:
-    """A spike at the output."""
-    logged = record.place[LOGGED]
-    record.spike_event[logged] = record.place[NEXT] - 1
-    record.spike_neuron[logged] = neuron
-    record.spike_cycle[logged] = cycle
-    record.place[LOGGED] = logged + 1
+def _note(record: Record, spikes: int) -> None:
+    """The spikes listed behind the output become part of it."""
+    record.sent[record.place[NEXT] - 1] += spikes
+    record.place[LOGGED] += spikes
 
 
 @kernel
-def _spike_pass(setup: EventSetup, tile: EventTile, pre: int) -> int:
-    """Spike of ``pre``: number of spikes emitted, listed in ``tile.spike``."""
+def _spike_pass(setup: EventSetup, tile: EventTile, pre: int) -> None:
+    """Spike of ``pre``."""
     neurons, first = tile.neurons, pre * setup.neurons
     receive_row(neurons, tile.synapse, first, tile.sign[pre], _BYTE(setup.propagate_from))
     if setup.learn:
         sdsp_row(tile.synapse, first, neurons.up, neurons.down, _BYTE(setup.learn_from))
     settle(neurons)
-    return find_spikes(neurons.emitted_words, setup.neurons, tile.spike)
 
 
 @kernel
@@ -97,20 +92,10 @@ def _bistability_pass(setup: EventSetup, tile: EventTile, kind: int, pre: int) -
 
 
 @kernel
-def _update_pass(setup: EventSetup, tile: EventTile, word: np.uint64, kind: int) -> int:
-    """Any other pass: spikes emitted, listed in ``tile.spike``, and what it counts."""
-    neurons, counter, last = tile.neurons, tile.counter, setup.neurons - 1
-    pre, post = _field(word, setup.pre, last), _field(word, setup.post, last)
-    if kind == _SPIKE:
-        counter[SYNAPSE_READS] += setup.groups
-        counter[SYNAPSE_WRITES] += setup.groups if setup.learn else 0
-        counter[UPDATES] += setup.groups
-        return _spike_pass(setup, tile, pre)
-    if kind == _TIME_ALL:
-        counter[UPDATES] += setup.groups
-        time_references(neurons)
-        return find_spikes(neurons.emitted_words, setup.neurons, tile.spike)
-    counter[UPDATES] += 1
+def _update_one(setup: EventSetup, tile: EventTile, word: np.uint64, kind: int, pre: int,
+                post: int) -> None:
+    """Pass that updates neuron ``post``."""
+    neurons, counter = tile.neurons, tile.counter
     if kind == _SYNAPSE:
         counter[SYNAPSE_READS] += 1
         counter[SYNAPSE_WRITES] += setup.learn & setup.learn_on_synapse
@@ -120,8 +105,6 @@ def _update_pass(setup: EventSetup, tile: EventTile, word: np.uint64, kind: int)
                 _field(word, setup.inhibitory, 1))
     else:
         time_reference(neurons, post)
-    tile.spike[0] = post
-    return INT(neurons.emitted[post])
 
 
 @kernel
@@ -129,27 +112,39 @@ def _execute(setup: EventSetup, tile: EventTile, record: Record, word: np.uint64
              kind: int) -> None:
     """One pass, chosen in the cycle of ``record.place``; its place is then the next choice."""
     place, counter = record.place, tile.counter
-    start = place[CYCLE]
+    start, logged = place[CYCLE], place[LOGGED]
+    pre, post = (_field(word, setup.pre, setup.neurons - 1),
+                 _field(word, setup.post, setup.neurons - 1))
     counter[PASSES] += 1
     if kind >= _ROW:
-        groups = _bistability_pass(setup, tile, kind, _field(word, setup.pre, setup.neurons - 1))
+        groups = _bistability_pass(setup, tile, kind, pre)
         place[CYCLE] = start + groups + setup.stages + 2
         return
-    spikes = _update_pass(setup, tile, word, kind)
-    whole = kind == _SPIKE or kind == _TIME_ALL
-    for s in range(spikes):
-        tile.spike_group[s] = tile.spike[s] >> setup.lane_bits if whole else 0
+    if kind == _SPIKE or kind == _TIME_ALL:
+        if kind == _SPIKE:
+            counter[SYNAPSE_READS] += setup.groups
+            counter[SYNAPSE_WRITES] += setup.groups if setup.learn else 0
+            _spike_pass(setup, tile, pre)
+        else:
+            time_references(tile.neurons)
+        group, groups = 0, setup.groups
+        spikes = find_emitted(tile.neurons.emitted_words, record.spike_neuron, logged)
+    else:
+        _update_one(setup, tile, word, kind, pre, post)
+        group, groups = post >> setup.lane_bits, 1
+        record.spike_neuron[logged] = post
+        spikes = INT(tile.neurons.emitted[post])
     done, stalls = spike_times(
-        tile.spike_group, spikes, setup.groups if whole else 1, start, setup.stages,
-        setup.fifo_depth, tile.spike_cycle, tile.credits)
+        record.spike_neuron, record.spike_cycle, logged, spikes, setup.lane_bits, group, groups,
+        start, setup.stages, setup.fifo_depth, tile.credits)
+    counter[UPDATES] += groups
     counter[FIFO_STALLS] += stalls
     counter[SPIKES] += spikes
-    if not setup.source:
-        for s in range(spikes):
-            _note(record, tile.spike[s], tile.spike_cycle[s])
     if not setup.open_loop:
-        for s in range(spikes):
-            _push(setup, tile, record, _WORD(tile.spike[s]) << _WORD(setup.pre))
+        for s in range(logged, logged + spikes):
+            _push(setup, tile, record, _WORD(record.spike_neuron[s]) << _WORD(setup.pre))
+    if not setup.source:
+        _note(record, spikes)
     place[CYCLE] = done + 1
 
 
@@ -168,7 +163,7 @@ def _make_advance_events(sources: str):
             offered = place[NEXT] < until and (level == 0 or not wait)
             if level == 0 and not offered:
                 return DONE
-            if place[LOGGED] + setup.neurons + 1 > record.spike_cycle.size:
+            if place[LOGGED] + setup.neurons + 2 > record.spike_cycle.size:
                 return FULL
             word = record.words[place[NEXT]] if offered else _WORD(0)
             kind = _field(word, setup.kind, 7)
@@ -187,7 +182,9 @@ def _make_advance_events(sources: str):
                 if kind == _SYNAPSE:  # no entry is of this kind, unless a bit of it flips
                     kind = _SPIKE
                 if setup.source and kind == _SPIKE:
-                    _note(record, _field(word, setup.pre, setup.neurons - 1), place[CYCLE])
+                    record.spike_neuron[place[LOGGED]] = _field(word, setup.pre, setup.neurons - 1)
+                    record.spike_cycle[place[LOGGED]] = place[CYCLE]
+                    _note(record, 1)
             _execute(setup, tile, record, word, kind)
             if not accepted:
                 place[HEAD] = place[HEAD] + 1 & setup.queue_depth - 1
