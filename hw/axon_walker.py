@@ -19,7 +19,8 @@ __all__ = ["AxonWalker"]
 class AxonWalker(wiring.Component):
     """Fetches the segments of each event's axon and issues their groups, one per cycle.
 
-    A group whose accumulators are still to be written is held back.
+    A group whose accumulators are still to be written is held back, on a tile that learns also one
+    whose synapse word is.
 
     Parameters
     ----------
@@ -68,13 +69,23 @@ class AxonWalker(wiring.Component):
         row = Signal(config.row_bits, reset_less=True)
         group = Signal(config.group_bits, reset_less=True)
         remaining = Signal(config.group_bits, reset_less=True)
+        kinds = {name: Signal(name=name, reset_less=True)
+                 for name in ("inhibitory", "plastic")} if config.learns else {}
 
         pending_valid = Signal(config.integrate_stages)
         pending_group = Array(
             Signal(config.group_bits, name=f"pending_group_{age}", reset_less=True)
             for age in range(config.integrate_stages))
+        same = [pending_group[age] == group for age in range(config.integrate_stages)]
+        if config.learns:
+            pending_row = Array(
+                Signal(config.row_bits, name=f"pending_row_{age}", reset_less=True)
+                for age in range(config.integrate_stages))
+            same = [either | (pending_row[age] == row) for age, either in enumerate(same)]
+            for age in range(config.integrate_stages):
+                m.d.sync += pending_row[age].eq(pending_row[age - 1] if age else row)
         hazard = Signal()
-        m.d.comb += hazard.eq(sum(pending_valid[age] & (pending_group[age] == group)
+        m.d.comb += hazard.eq(sum(pending_valid[age] & same[age]
                                   for age in range(config.integrate_stages)) != 0)
 
         take = Signal()
@@ -84,6 +95,7 @@ class AxonWalker(wiring.Component):
             self.issue.valid.eq(walked_valid & ~hazard),
             self.issue.row.eq(row),
             self.issue.group.eq(group),
+            *(getattr(self.issue, name).eq(kind) for name, kind in kinds.items()),
             take.eq(fetched_valid & (~walked_valid | self.issue.valid & (remaining == 0))),
             follow.eq(take & ~fetched.last),
             self.i.ready.eq(self.enable & (~fetched_valid | take) & ~follow),
@@ -99,7 +111,8 @@ class AxonWalker(wiring.Component):
 
         with m.If(take):
             m.d.sync += [walked_valid.eq(1), row.eq(fetched.row), group.eq(fetched.group),
-                         remaining.eq(fetched.count)]
+                         remaining.eq(fetched.count),
+                         *(kind.eq(fetched[name]) for name, kind in kinds.items())]
         with m.Elif(self.issue.valid):
             m.d.sync += [walked_valid.eq(remaining != 0), row.eq(row + 1), group.eq(group + 1),
                          remaining.eq(remaining - 1)]

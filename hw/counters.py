@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of docs/semantics.md, section 7, and docs/event_mode.md, section 6."""
+"""Counters of docs/semantics.md, sections 7 and 9, and docs/event_mode.md, section 6."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import COUNTERS, EVENT_COUNTERS, EventConfig, TileConfig
+from neurotile.spec import EVENT_COUNTERS, EventConfig, TileConfig
 
 __all__ = ["Counters", "counted", "counters"]
 
 
 def counters(config: TileConfig | EventConfig) -> tuple[str, ...]:
     """Counters of a tile, in the order of their registers."""
-    return EVENT_COUNTERS if isinstance(config, EventConfig) else COUNTERS
+    return EVENT_COUNTERS if isinstance(config, EventConfig) else config.counters
 
 
 def counted(config: TileConfig | EventConfig) -> tuple[str, ...]:

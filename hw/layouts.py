@@ -11,9 +11,9 @@ from neurotile.spec import EventConfig, TileConfig, Word
 from neurotile.spec.event_formats import event_word
 from neurotile.spec.formats import Memory, group_word
 
-__all__ = ["PASS_FLAGS", "element_shape", "event_pass", "host_bus", "issue", "read_port",
-           "row_layout", "row_select", "spike_mask", "struct_layout", "update_control",
-           "write_port"]
+__all__ = ["PASS_FLAGS", "element_shape", "event_pass", "flags_layout", "host_bus", "issue",
+           "read_port", "row_layout", "row_select", "spike_mask", "struct_layout",
+           "update_control", "write_port"]
 
 
 def struct_layout(word: Word) -> data.StructLayout:
@@ -100,9 +100,17 @@ def issue(config: TileConfig) -> wiring.Signature:
         Synapse word.
     group : ``Out(group_bits)``
         Group of neurons.
+    inhibitory, plastic : ``Out(1)``
+        Weights are subtracted; synapses learn. On a tile that learns.
     """
+    kinds = dict.fromkeys(("inhibitory", "plastic"), Out(1)) if config.learns else {}
     return wiring.Signature({"valid": Out(1), "row": Out(config.row_bits),
-                             "group": Out(config.group_bits)})
+                             "group": Out(config.group_bits), **kinds})
+
+
+def flags_layout(config: TileConfig) -> data.ArrayLayout:
+    """Per lane what a neuron makes its synapses do: ``up``, ``down``."""
+    return data.ArrayLayout(data.StructLayout({"up": 1, "down": 1}), config.lanes)
 
 
 def row_select(config: TileConfig) -> wiring.Signature:

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from neurotile.spec import TileConfig
 
 from .accumulator import Accumulator
-from .layouts import row_select, spike_mask, update_control
+from .layouts import flags_layout, row_select, spike_mask, update_control
 from .synapse_memory import weights_layout
 from .update_pipeline import UpdatePipeline
 
@@ -31,6 +31,8 @@ class Npe(wiring.Component):
         A synapse word for this group is read in this cycle.
     weights : ``In(weights_layout(config))``
         The weights, a cycle after ``event``.
+    flags : ``Out(flags_layout(config))``
+        Flags of the group, a cycle after ``event``; on a tile that learns.
     select : ``In(row_select(config))``
         The update reads this group in this cycle.
     control : ``In(update_control(config))``
@@ -44,6 +46,7 @@ class Npe(wiring.Component):
     """
 
     def __init__(self, config: TileConfig) -> None:
+        self.config = config
         self.accumulator = Accumulator(config)
         self.update = UpdatePipeline(config)
         self.names = [name for name in self.update.signature.members
@@ -60,6 +63,7 @@ class Npe(wiring.Component):
             "accumulator_read": self.accumulator.signature.members["read"],
             "accumulator_write": self.accumulator.signature.members["write"],
             **{name: self.update.signature.members[name] for name in self.names},
+            **({"flags": Out(flags_layout(config))} if config.learns else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -70,6 +74,8 @@ class Npe(wiring.Component):
         wiring.connect(m, wiring.flipped(self.accumulator_write), accumulator.write)
         wiring.connect(m, wiring.flipped(self.select), update.select)
         for name in self.names:
+            if name == "calcium_read":
+                continue
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(update, name))
         m.d.comb += [
             accumulator.event.eq(self.event),
@@ -85,4 +91,15 @@ class Npe(wiring.Component):
             self.spikes.eq(update.spikes),
             self.idle.eq(update.idle),
         ]
+        if self.config.learns:
+            read = self.calcium_read
+            with m.If(self.event):
+                m.d.comb += [read.address.eq(self.event_group), read.en.eq(1)]
+            with m.Else():
+                m.d.comb += [read.address.eq(update.calcium_read.address),
+                             read.en.eq(update.calcium_read.en)]
+            m.d.comb += update.calcium_read.data.eq(read.data)
+            for lane in range(self.config.lanes):
+                m.d.comb += [self.flags[lane].up.eq(read.data[lane].up),
+                             self.flags[lane].down.eq(read.data[lane].down)]
         return m

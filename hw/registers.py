@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Register file behind memory id 0 of the host port (docs/semantics.md, section 8)."""
+"""Register file behind memory id 0 of the host port (docs/semantics.md, sections 8 and 9)."""
 
 from typing import Any
 
-from amaranth import Cat, Const, Module
+from amaranth import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import COUNTERS, TileConfig
+from neurotile.spec import TileConfig
 from neurotile.spec.codes import ID_VALUE, VERSION_VALUE, Phase, Register
+from neurotile.spec.learning import learning_switches_word
 
-from .layouts import host_bus
+from .layouts import host_bus, struct_layout
 
 __all__ = ["Registers"]
 
@@ -29,6 +30,10 @@ class Registers(wiring.Component):
         The host's accesses.
     groups, length : ``Out(group_bits)``, ``Out(step_bits)``
         Mapped groups minus one; steps in a window.
+    switches, learn_offset : ``Out(learning_switches_word)``, ``Out(offset_bits)``
+        SWITCHES and LEARN_OFFSET, on a tile that learns.
+    bistability_period, bistability_rows : ``Out(step_bits)``, ``Out(row_bits)``
+        BISTABILITY_PERIOD and BISTABILITY_ROWS, on a tile that learns.
     clear : ``Out(1)``
         CLEAR is written in this cycle.
     run_write, run_data : ``Out(1)``, ``Out(step_bits)``
@@ -41,13 +46,20 @@ class Registers(wiring.Component):
 
     def __init__(self, config: TileConfig) -> None:
         self.config = config
+        learning = {
+            "switches": Out(struct_layout(learning_switches_word())),
+            "learn_offset": Out(config.offset_bits),
+            "bistability_period": Out(config.step_bits), "bistability_rows": Out(config.row_bits),
+        } if config.learns else {}
+        self.learning = {Register[name.upper()]: name for name in learning}
         super().__init__({
             "host": In(host_bus()),
             "groups": Out(config.group_bits), "length": Out(config.step_bits),
             "clear": Out(1), "run_write": Out(1), "run_data": Out(config.step_bits),
             "phase": In(Phase), "overflow": In(1),
             "run": In(config.step_bits), "step": In(config.step_bits),
-            **{name: In(32) for name in COUNTERS},
+            **{name: In(32) for name in config.counters},
+            **learning,
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -61,7 +73,8 @@ class Registers(wiring.Component):
             Register.GROUPS: self.groups,
             Register.LENGTH: self.length,
             Register.STEP: self.step,
-            **{Register[name.upper()]: getattr(self, name) for name in COUNTERS},
+            **{Register[name.upper()]: getattr(self, name) for name in self.config.counters},
+            **{register: getattr(self, name) for register, name in self.learning.items()},
         }
         with m.If(self.host.read):
             m.d.sync += self.host.answer.eq(0)
@@ -81,4 +94,7 @@ class Registers(wiring.Component):
                     m.d.sync += self.groups.eq(self.host.data)
                 with m.Case(Register.LENGTH):
                     m.d.sync += self.length.eq(self.host.data)
+                for register, name in self.learning.items():
+                    with m.Case(register):
+                        m.d.sync += Value.cast(getattr(self, name)).eq(self.host.data)
         return m

@@ -7,10 +7,11 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from neurotile.spec import COUNTERS, TileConfig
+from neurotile.spec import TileConfig
 from neurotile.spec.formats import host_request_word, input_word, memories, output_word
 
 from .axon_walker import AxonWalker
+from .bistability import Bistability
 from .controller import Controller
 from .counters import Counters
 from .event_input import EventInput
@@ -28,7 +29,7 @@ from .tile_memory import TileMemory
 
 __all__ = ["Tile"]
 
-_STATES = ("membrane", "current", "accumulator")
+_STATES = ("membrane", "current", "accumulator", "calcium")
 
 
 class Tile(wiring.Component):
@@ -79,6 +80,9 @@ class Tile(wiring.Component):
         m.submodules.counters = counters = Counters(config)
         m.submodules.registers = registers = Registers(config)
         m.submodules.host_port = host_port = HostPort(config)
+        bistability = None
+        if config.learns:
+            m.submodules.bistability = bistability = Bistability(config)
         memory = {}
         for item in memories(config):
             if item.name != "synapse":
@@ -129,13 +133,13 @@ class Tile(wiring.Component):
         ]
 
         # Phases.
+        updated = sequencer.idle & npe.idle & spike_fifo.idle & route_stage.idle
         m.d.comb += [
             self.barrier.eq(controller.barrier),
             controller.end_of_step.eq(event_input.end_of_step),
             controller.queue_empty.eq(queue.level == 0),
             controller.walker_idle.eq(walker.idle),
-            controller.update_idle.eq(sequencer.idle & npe.idle & spike_fifo.idle
-                                      & route_stage.idle),
+            controller.update_idle.eq(updated & bistability.idle if bistability else updated),
             route_stage.finish.eq(controller.finish),
             controller.finished.eq(route_stage.finished),
             queue.clear.eq(controller.clearing),
@@ -167,6 +171,27 @@ class Tile(wiring.Component):
             counters.count_fifo_stalls.eq(sequencer.stall),
             counters.count_spikes.eq(encoder.o.valid & encoder.o.ready),
             counters.count_drops.eq(queue.drop),
-            *(getattr(registers, name).eq(getattr(counters, name)) for name in COUNTERS),
+            *(getattr(registers, name).eq(getattr(counters, name)) for name in config.counters),
         ]
+        if bistability:
+            m.d.comb += [
+                synapses.inhibitory.eq(walker.issue.inhibitory),
+                synapses.plastic.eq(walker.issue.plastic),
+                synapses.learn.eq(bistability.learn),
+                synapses.bistable.eq(bistability.issue),
+                synapses.bistable_row.eq(bistability.row),
+                synapses.update_unmapped.eq(registers.switches.update_unmapped),
+                synapses.propagate_unmapped.eq(registers.switches.propagate_unmapped),
+                synapses.flags.eq(npe.flags),
+                bistability.enable.eq(registers.switches.learn),
+                bistability.offset.eq(registers.learn_offset),
+                bistability.step.eq(controller.step),
+                bistability.length.eq(registers.length),
+                bistability.period.eq(registers.bistability_period),
+                bistability.rows.eq(registers.bistability_rows),
+                bistability.clear.eq(controller.clearing),
+                bistability.updated.eq(controller.updating & updated),
+                bistability.finished.eq(controller.finished),
+                counters.count_synapse_writes.eq(synapses.writes),
+            ]
         return m

@@ -10,13 +10,15 @@ from amaranth.lib.wiring import In, Out
 from neurotile.spec import TileConfig
 from neurotile.spec.formats import memories
 
+from .calcium import CalciumLane
 from .layouts import read_port, row_select, spike_mask, update_control, write_port
 from .neuron_models import built_models
 from .update_lane import UpdateLane
 
 __all__ = ["UpdatePipeline"]
 
-_PARAMETERS = ("threshold", "v_reset", "bias", "decay")
+_PARAMETERS = ("threshold", "v_reset", "bias", "decay", "theta_mem", "calcium_rule")
+_STATES = ("membrane", "current", "calcium")
 
 
 class UpdatePipeline(wiring.Component):
@@ -44,15 +46,16 @@ class UpdatePipeline(wiring.Component):
     idle : ``Out(1)``
         No group is between ``control`` and its write.
     MEMORY_read, MEMORY_write : ``Out(read_port)``, ``Out(write_port)``
-        ``membrane``, ``current``, ``threshold``, ``v_reset``, ``bias`` and ``decay``, as far as the
-        tile has them; the parameters are only read.
+        ``membrane``, ``current``, ``calcium``, ``threshold``, ``v_reset``, ``bias``, ``decay``,
+        ``theta_mem`` and ``calcium_rule``, as far as the tile has them; the parameters are only
+        read.
     """
 
     def __init__(self, config: TileConfig) -> None:
         self.config = config
         stored = {memory.name: memory for memory in memories(config)}
         self.parameters = [name for name in _PARAMETERS if name in stored]
-        self.states = [name for name in ("membrane", "current") if name in stored]
+        self.states = [name for name in _STATES if name in stored]
         members = {
             "select": In(row_select(config)),
             "control": In(update_control(config)),
@@ -88,7 +91,8 @@ class UpdatePipeline(wiring.Component):
         last = stages[config.update_stages - 1]
         acts = last.valid & last.active
         models = built_models(config)
-        writes = {"membrane": models, "current": [x for x in models if x.has_current]}
+        writes = {"membrane": models, "current": [x for x in models if x.has_current],
+                  "calcium": models}
         fires = Signal(config.lanes)
         m.d.comb += [
             self.clear.eq(acts),
@@ -123,4 +127,15 @@ class UpdatePipeline(wiring.Component):
             if config.has_current:
                 m.d.comb += [unit.current.eq(self.current_read.data[lane]),
                              self.current_write.data[lane].eq(unit.current_next)]
+            if config.learns:
+                m.submodules[f"calcium_{lane}"] = calcium = CalciumLane(config)
+                m.d.comb += [
+                    calcium.control.eq(stages),
+                    calcium.word.eq(self.calcium_read.data[lane]),
+                    calcium.rule.eq(self.calcium_rule_read.data[own]),
+                    calcium.theta_mem.eq(self.theta_mem_read.data[own]),
+                    calcium.spike.eq(unit.spike),
+                    calcium.membrane.eq(unit.membrane_next),
+                    self.calcium_write.data[lane].eq(calcium.word_next),
+                ]
         return m

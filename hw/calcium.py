@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calcium of a neuron and the flags by which its synapses learn (docs/semantics.md, section 9)."""
+
+# Ref: Frenkel et al., IEEE TBioCAS 2019, doi 10.1109/TBCAS.2018.2880425, section II-C, and
+# Brader et al., Neural Computation 2007, doi 10.1162/neco.2007.19.11.2881.
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from neurotile.spec import TileConfig
+from neurotile.spec.formats import calcium_word, step_calcium_rule_word
+
+from .layouts import struct_layout, update_control
+
+__all__ = ["CalciumLane"]
+
+
+class CalciumLane(wiring.Component):
+    """Runs beside an update lane; inputs belong to stage 0 unless said otherwise.
+
+    Parameters
+    ----------
+    config : TileConfig
+        Width of the membrane potential and number of stages.
+
+    Members
+    -------
+    control : ``In(ArrayLayout(update_control, update_stages))``
+        The group in each stage.
+    word : ``In(calcium_word)``
+        Calcium and flags of the neuron.
+    rule, theta_mem : ``In(step_calcium_rule_word)``, ``In(signed(state_bits))``
+        Its parameters.
+    spike, membrane : ``In(1)``, ``In(signed(state_bits))``
+        Whether it fires, and its new potential; of the last stage.
+    word_next : ``Out(calcium_word)``
+        Its new calcium and flags; of the last stage.
+    """
+
+    def __init__(self, config: TileConfig) -> None:
+        self.config = config
+        word = struct_layout(calcium_word())
+        super().__init__({
+            "control": In(data.ArrayLayout(update_control(config), config.update_stages)),
+            "word": In(word), "rule": In(struct_layout(step_calcium_rule_word())),
+            "theta_mem": In(signed(config.state_bits)),
+            "spike": In(1), "membrane": In(signed(config.state_bits)), "word_next": Out(word)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        rule, calcium = self.rule, self.word.calcium
+        counts = rule.enable & (rule.leak != 0)
+        due = self.word.leak_count == (rule.leak - 1)[:5]
+        leaks = Signal()
+        m.d.comb += leaks.eq(counts & due)
+
+        # Both outcomes of firing, before it is known which: the potential arrives late.
+        more, less = Signal(3, name="more"), Signal(3, name="less")
+        m.d.comb += [
+            more.eq(calcium + (rule.enable & ~leaks & ~calcium.all())),
+            less.eq(calcium - (leaks & calcium.any())),
+        ]
+        values: dict[str, Value] = {
+            "theta_mem": self.theta_mem,
+            "leak_count": Mux(counts, Mux(due, 0, self.word.leak_count + 1)[:5],
+                              self.word.leak_count)}
+        for name, result in (("spike", more), ("rest", less)):
+            learns = rule.enable & (result >= rule.theta1)
+            values |= {f"{name}_calcium": result, f"{name}_up": learns & (result < rule.theta3),
+                       f"{name}_down": learns & (result < rule.theta2)}
+        for stage in range(self.config.update_stages - 1):
+            # Data behind a valid bit: it alone needs a reset, and lets the data rest.
+            later = {name: Signal(value.shape(), name=f"{name}_{stage + 1}", reset_less=True)
+                     for name, value in values.items()}
+            with m.If(self.control[stage].valid):
+                m.d.sync += [later[name].eq(value) for name, value in values.items()]
+            values = later
+
+        def chosen(name: str) -> Value:
+            return Mux(self.spike, values[f"spike_{name}"], values[f"rest_{name}"])
+
+        high = self.membrane >= values["theta_mem"]
+        m.d.comb += [
+            self.word_next.calcium.eq(chosen("calcium")),
+            self.word_next.leak_count.eq(values["leak_count"]),
+            self.word_next.up.eq(chosen("up") & high),
+            self.word_next.down.eq(chosen("down") & ~high),
+        ]
+        return m
