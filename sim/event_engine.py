@@ -18,7 +18,7 @@ from .event_layout import (
     new_record,
     pack_memory,
 )
-from .event_tile import CYCLE, FULL, LEVEL, LOGGED, NEXT, advance_events
+from .event_tile import CYCLE, ENDLESS, FULL, LEVEL, LOGGED, NEXT, advance_events
 
 __all__ = ["LoadedEventTile", "Processed", "run"]
 
@@ -29,6 +29,7 @@ _CALL_SECONDS = 0.1
 _FIRST_CHOICES = 1 << 10
 _MOST_CHOICES = 1 << 30
 _ROOM = 1 << 16
+_PASS_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +125,7 @@ class LoadedEventTile:
 
     def process(self, events: Events, *, observe: Observer | None = None,
                 progress: Callable[[int, int], None] | None = None,
-                max_passes: int | None = None) -> Processed:
+                pass_limit: int = _PASS_LIMIT) -> Processed:
         """Process events; cycle 0 is the first of this list.
 
         Parameters
@@ -135,13 +136,13 @@ class LoadedEventTile:
             Called after every event is completely processed; only with ``events.wait``.
         progress : callable, optional
             Called now and then with events accepted and events in all.
-        max_passes : int, optional
-            About the number of passes after which a closed loop counts as endless.
+        pass_limit : int
+            Passes of spikes after an event, without another, that count as endless.
 
         Raises
         ------
         UserError
-            ``observe`` was given without ``events.wait``, or there were too many passes.
+            ``observe`` was given without ``events.wait``, or an event never ends.
         """
         if observe and not events.wait:
             raise UserError("events: only events with wait=True can be observed, because others "
@@ -149,23 +150,23 @@ class LoadedEventTile:
         total, choices = events.words.size, _FIRST_CHOICES
         record = self._room._replace(
             words=np.asarray(events.words, np.uint64), accepted=np.zeros(total, np.int64),
-            sent=np.zeros(total, np.int64), place=np.zeros(5, np.int64))
-        place, passes = record.place, self._tile.counter[1]
+            sent=np.zeros(total, np.int64), place=np.zeros(6, np.int64))
+        place = record.place
         until = 1 if observe else total
         # Bytes wrap as intended; without compilation numpy warns about it.
         with np.errstate(over="ignore"):
             while True:
                 started = time.perf_counter()
                 code = advance_events(self._setup, self._tile, record, int(events.wait),
-                                      min(until, total), choices)
+                                      min(until, total), choices, pass_limit)
                 if code == FULL:
                     record = self._grow(record)
                     continue
-                if max_passes is not None and self._tile.counter[1] - passes > max_passes:
+                if code == ENDLESS:
                     raise UserError(
-                        f"{self.config.name}: event {place[NEXT] - 1}: {max_passes} passes were "
-                        f"made, and {place[LEVEL]} spikes still wait in the scheduler; give the "
-                        "closed loop less weight, or set open_loop")
+                        f"{self.config.name}: event {place[NEXT] - 1}: after {pass_limit} passes "
+                        f"{place[LEVEL]} spikes are in the scheduler: the closed loop never ends; "
+                        "it needs less weight, or open_loop")
                 idle = place[LEVEL] == 0 and place[NEXT] == min(until, total)
                 if idle and observe and total:
                     observe(until - 1, self.memories())
@@ -195,10 +196,11 @@ class LoadedEventTile:
 
 
 def run(program: EventProgram, events: Events, *, observe: Observer | None = None,
-        progress: Callable[[int, int], None] | None = None) -> EventTrace:
+        progress: Callable[[int, int], None] | None = None,
+        pass_limit: int = _PASS_LIMIT) -> EventTrace:
     """Trace of a program; see :meth:`LoadedEventTile.process` for parameters and errors."""
     tile = LoadedEventTile(program)
-    done = tile.process(events, observe=observe, progress=progress)
+    done = tile.process(events, observe=observe, progress=progress, pass_limit=pass_limit)
     return EventTrace(
         engine="fast", spike_event=done.spike_event, spike_neuron=done.spike_neuron,
         memories=tile.memories(), counters=tile.counters(), accepted=done.accepted, end=done.end,

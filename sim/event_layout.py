@@ -110,7 +110,7 @@ def new_record(words: Words, spikes: int) -> Record:
     """Record of these events with room for a number of spikes."""
     return Record(words=np.array(words, np.uint64), accepted=np.zeros(words.size, np.int64),
                   sent=np.zeros(words.size, np.int64), spike_neuron=np.zeros(spikes, np.int32),
-                  spike_cycle=np.zeros(spikes, np.int64), place=np.zeros(5, np.int64))
+                  spike_cycle=np.zeros(spikes, np.int64), place=np.zeros(6, np.int64))
 
 
 def load_memory(tile: EventTile, name: str, words: npt.NDArray[np.integer]) -> None:

@@ -11,15 +11,15 @@ from .event_timing import find_emitted, spike_times
 from .jit import INT, entry, kernel, source_digest
 from .sdsp import bistable_synapses, sdsp_row, sdsp_synapse
 
-__all__ = ["CYCLE", "DONE", "FULL", "LOGGED", "NEXT", "PAUSED", "advance_events"]
+__all__ = ["CYCLE", "DONE", "ENDLESS", "FULL", "LEVEL", "LOGGED", "NEXT", "advance_events"]
 
-DONE, PAUSED, FULL = 0, 1, 2
+DONE, PAUSED, FULL, ENDLESS = range(4)
 """Why :func:`advance_events` returned: the tile is idle and all events asked for are accepted; it
-has made its number of choices; the record needs more room for spikes."""
+has made its number of choices; the record needs more room for spikes; an event does not end."""
 
-CYCLE, NEXT, HEAD, LEVEL, LOGGED = range(5)
+CYCLE, NEXT, HEAD, LEVEL, LOGGED, LONE = range(6)
 """``place`` of a record: cycle of the next choice, events accepted, position of the scheduler's
-head, its entries, spikes recorded."""
+head, its entries, spikes recorded, passes from the scheduler since the last acceptance."""
 
 (EVENTS, PASSES, SYNAPSE_READS, SYNAPSE_WRITES, UPDATES, FIFO_STALLS, SPIKES, DROPS,
  HIGH_WATER) = range(len(EVENT_COUNTERS))
@@ -150,7 +150,7 @@ def _execute(setup: EventSetup, tile: EventTile, record: Record, word: np.uint64
 
 def _make_advance_events(sources: str):
     @entry
-    def advance_events(setup, tile, record, wait, until, choices):
+    def advance_events(setup, tile, record, wait, until, choices, pass_limit):
         """Make up to ``choices`` choices; events are offered up to before number ``until``.
 
         With ``wait`` an event is offered only while the tile is idle. The result says why it
@@ -171,12 +171,16 @@ def _make_advance_events(sources: str):
             if accepted:
                 record.accepted[place[NEXT]] = place[CYCLE]
                 place[NEXT] += 1
+                place[LONE] = 0
                 tile.counter[EVENTS] += 1
                 if kind <= _LEAK:
                     _push(setup, tile, record, word)
                     place[CYCLE] += 1
                     continue
+            elif place[LONE] == pass_limit:
+                return ENDLESS
             else:
+                place[LONE] += 1
                 word = tile.queue[place[HEAD]]
                 kind = _field(word, setup.kind, 3)
                 if kind == _SYNAPSE:  # no entry is of this kind, unless a bit of it flips
