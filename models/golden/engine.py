@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spec import IntegerNetwork, Record, Stimulus, Trace, UserError, full_record
+from .learning import Calcium, Learning
 from .neuron import NeuronUpdate, State
 
 __all__ = ["run"]
@@ -16,7 +17,7 @@ Spikes = npt.NDArray[np.uint8]
 
 
 def run(network: IntegerNetwork, stimulus: Stimulus, *, record: Record | None = None,
-        keep_state: bool = False) -> Trace:
+        keep_state: bool = False, weights_every: int = 0) -> Trace:
     """Spikes, potentials and states of ``network`` under ``stimulus``.
 
     Parameters
@@ -29,6 +30,9 @@ def run(network: IntegerNetwork, stimulus: Stimulus, *, record: Record | None = 
         Neurons of each population whose potential is kept; readouts are kept anyway.
     keep_state : bool
         The samples follow each other as one long run instead of each starting from zero.
+    weights_every : int
+        Model steps, counted through over all samples, from one entry of the weight log to the
+        next; 0: no log.
 
     Raises
     ------
@@ -43,9 +47,14 @@ def run(network: IntegerNetwork, stimulus: Stimulus, *, record: Record | None = 
     _check_record(network, record)
     samples, steps = stimulus.samples, stimulus.steps
     runs, run_steps = (1, samples * steps) if keep_state else (samples, steps)
-    portion = max(1, _PORTION // (run_steps * sum(network.sizes.values())))
+    learning = None if network.learning is None else Learning(network, weights_every)
+    if weights_every < 0 or weights_every and learning is None:
+        raise UserError("weights_every must be a number of steps, and 0 for a network that does "
+                        f"not learn, not {weights_every}")
+    # What one sample teaches is known to the next, so they cannot run side by side.
+    portion = 1 if learning else max(1, _PORTION // (run_steps * sum(network.sizes.values())))
     parts = [_run_side_by_side(network, stimulus, first, min(first + portion, runs), run_steps,
-                               record)
+                               record, learning)
              for first in range(0, runs, portion)]
     spikes, potentials, states = ({key: np.concatenate([part[kind][key] for part in parts])
                                    for key in parts[0][kind]} for kind in range(3))
@@ -55,7 +64,8 @@ def run(network: IntegerNetwork, stimulus: Stimulus, *, record: Record | None = 
                 for p in network.populations if p.spikes},
         potentials={name: potentials[name].reshape(samples, steps, len(index))
                     for name, index in record.items()},
-        record=record, states=states)
+        record=record, states=states, weights=learning.weights if learning else {},
+        weight_log=learning.weight_log if learning else {})
 
 
 def _check_record(network: IntegerNetwork, record: Record) -> None:
@@ -69,8 +79,9 @@ def _check_record(network: IntegerNetwork, record: Record) -> None:
 
 
 def _run_side_by_side(network: IntegerNetwork, stimulus: Stimulus, first: int, last: int,
-                      steps: int, record: Record) -> tuple[dict, dict, dict]:
-    """Spikes, potentials and states of the runs ``first`` … ``last - 1``."""
+                      steps: int, record: Record, learning: Learning | None
+                      ) -> tuple[dict, dict, dict]:
+    """Spikes, potentials and states of the runs ``first`` … ``last - 1``; one if it learns."""
     runs = last - first
     spikes = _input_spikes(network, stimulus, first * steps, last * steps, runs)
     for p in network.populations:
@@ -82,24 +93,35 @@ def _run_side_by_side(network: IntegerNetwork, stimulus: Stimulus, first: int, l
                for p in network.populations}
     # Sums of 0/1 times integers far below 2**53 are exact in float64, whatever their order, and
     # only floats are multiplied by BLAS.
+    calcium = {p.name: Calcium(p) for p in network.populations}
     weights = [np.ascontiguousarray(e.weights.T, np.float64) for e in network.projections]
 
     for t in range(steps):
         for p in network.order:
             acc = np.zeros((runs, p.size), np.int64)
-            for e, w in zip(network.projections, weights, strict=True):
+            for number, (e, w) in enumerate(zip(network.projections, weights, strict=True)):
                 if e.target == p.name and t >= e.delay:
-                    acc += _sums(spikes[e.source][:, t - e.delay], w)
+                    arrived = spikes[e.source][:, t - e.delay]
+                    if learning and number in learning.synapses:
+                        acc[0] += learning.synapses[number].deliver(arrived[0], calcium[p.name])
+                    else:
+                        acc += _sums(arrived, w)
             states[p.name], fired = updates[p.name].step(states[p.name], acc)
+            if learning:
+                calcium[p.name].update(fired[0], states[p.name].v[0])
             spikes[p.name][:, t] = fired
             if p.name in record:
                 potentials[p.name][:, t] = states[p.name].v[:, record[p.name]]
+        if learning:
+            learning.end_of_step(t)
 
     final = {}
     for p in network.populations:
         final[f"{p.name}.v"] = states[p.name].v
         if p.has_current:
             final[f"{p.name}.i"] = states[p.name].i
+        if learning:
+            final[f"{p.name}.calcium"] = calcium[p.name].level[None]
     return spikes, potentials, final
 
 
