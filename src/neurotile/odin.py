@@ -55,6 +55,9 @@ _HIGH = Word("bits 127..64 of a neuron word", (
     Field("unused_mid", 6, "preserved"), Field("v", 8, "membrane potential"),
     Field("calcium", 3, "calcium"), Field("leak_count", 5, "calcium leak counter"),
     Field("unused_high", 41, "preserved"), Field("disable", 1, "disable")))
+_STATE = state_word()
+_CHANGING = ("v", "calcium", "leak_count")
+_KEPT = ~np.uint64(sum(((1 << _HIGH.field(k).width) - 1) << _HIGH.offset(k) for k in _CHANGING))
 
 
 def switches(config: Mapping[str, Any], *, where: str) -> Switches:
@@ -175,17 +178,23 @@ def state_memory(neurons: Words, flags: npt.NDArray[np.uint8],
     """Contents of memory ``state`` for neuron words, (256, 2), and flag bytes, (64,)."""
     held = neuron_fields(neurons)
     up, down = np.unpackbits(flags, bitorder="little").reshape(2, NEURONS)
-    words = state_word().pack({**{k: held[k] for k in ("v", "calcium", "leak_count")},
-                               "up": up, "down": down})
+    words = _STATE.pack({**{k: held[k] for k in _CHANGING}, "up": up, "down": down})
     return words.reshape(config.groups, config.lanes)
 
 
 def neuron_words(initial: Words, state: Words) -> Words:
     """ODIN's neuron words, (256, 2), with this ``state``; the rest is that of ``initial``."""
-    held, words = state_word().unpack(state.reshape(NEURONS)), initial.copy()
-    words[:, 1] = _HIGH.pack({**_HIGH.unpack(initial[:, 1]),
-                              **{k: held[k] for k in ("v", "calcium", "leak_count")}})
+    # Field by field with shifts: Word.pack checks what is right by construction, at every event.
+    words = initial.copy()
+    words[:, 1] &= _KEPT
+    for name in _CHANGING:
+        words[:, 1] |= _state_bits(state, name) << np.uint64(_HIGH.offset(name))
     return words
+
+
+def _state_bits(state: Words, name: str) -> Words:
+    mask = np.uint64((1 << _STATE.field(name).width) - 1)
+    return state.reshape(NEURONS) >> np.uint64(_STATE.offset(name)) & mask
 
 
 def synapse_words(synapse: Words) -> npt.NDArray[np.uint32]:
@@ -198,6 +207,5 @@ def synapse_words(synapse: Words) -> npt.NDArray[np.uint32]:
 
 def flag_bytes(state: Words) -> npt.NDArray[np.uint8]:
     """ODIN's 64 flag bytes for the contents of memory ``state``."""
-    held = state_word().unpack(state.reshape(NEURONS))
-    return np.packbits(np.stack([held["up"], held["down"]]).astype(np.uint8), axis=1,
-                       bitorder="little").reshape(-1)
+    flags = [_state_bits(state, "up"), _state_bits(state, "down")]
+    return np.packbits(np.array(flags, np.uint8), axis=1, bitorder="little").reshape(-1)

@@ -153,8 +153,9 @@ class Checks:
         value = self._arrays["nd_hi" if prefix == "nd" else "sd_val"][first:last]
         expected = before.copy()
         expected[self._arrays[f"{prefix}_addr"][first:last]] = value
-        lines = _differences(after, expected, describe)
-        self._note(name, k, int(last - first), int((after != expected).sum()), lines)
+        wrong = int((after != expected).sum())
+        lines = _differences(after, expected, describe) if wrong else []
+        self._note(name, k, int(last - first), wrong, lines)
 
 
 def _differences(found: npt.NDArray[Any], expected: npt.NDArray[Any], describe: Any,

@@ -95,8 +95,11 @@ def load_trace(path: Path) -> OdinTrace:
         The file is missing, damaged, of another version, or holds something else.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in getattr(archive, "files", ())}
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds a single array")
+            arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except IsADirectoryError:
