@@ -119,7 +119,8 @@ def _network(graph: Graph, wiring: Wiring, name: str, dt: float | None, rules: d
                 if node.role != "input" and not graph.before(node.name)]
     guessed = [key for key in resets if origin[f"{key}.reset"] == "default"]
     if guessed:
-        warnings.append(f"the file does not say how {', '.join(guessed)} reset: taken as zero; "
+        warnings.append("the file does not give the reset rule of "
+                        f"{', '.join(guessed)}: taken as zero; "
                         "--reset zero or --reset subtract settles it")
     return FloatNetwork(
         tuple(InputPort(node.name, node.size or 0) for node in graph.having("input")),

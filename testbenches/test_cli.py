@@ -237,6 +237,22 @@ def test_info_says_what_it_contains_needs_and_whether_it_fits(cli, place):
         assert part in done.out, part
 
 
+def test_info_says_what_the_step_and_the_reset_rules_are(cli, place, tmp_path):
+    assert "\nstep      1 ms\n" in cli("info", place.model).out
+    assert "\nstep      1 ms (--dt)\n" in cli("info", place.model, "--dt", "0.001").out
+    given = cli("info", place.model, "--dt", "0.002", "--reset", "zero").out
+    assert "\nstep      2 ms (--dt; the file says 1 ms)\n" in given
+    assert "\nreset  " not in given and "reset rule" not in given
+    bare = small_graph()
+    bare.metadata.clear()
+    path = make_workplace(tmp_path, bare).model
+    assert "\nstep      not in the file\n" in cli("info", path).out
+    some = cli("info", path, "--dt", "0.001", "--reset", "out=zero").out
+    assert "\nstep      1 ms (--dt)\n" in some
+    assert "\nreset     not in the file for hidden.lif: " in some
+    assert "the file does not give the reset rule of hidden.lif: taken as zero" in some
+
+
 def test_info_of_a_network_that_fits_nothing(cli, tmp_path):
     place = make_workplace(tmp_path, small_graph(**big_layer(600)))
     done = cli("info", place.model)

@@ -63,6 +63,21 @@ def test_wrong_options_are_refused(tmp_path, options, says):
         neurotile.run(place.model, held["spikes"], **options)
 
 
+@pytest.mark.parametrize("engine", ["golden", "fast", "rtl"])
+@pytest.mark.parametrize(("record", "says"), [
+    ({"gone": [0]}, "record: there is no population 'gone'; there are hidden.lif, out$"),
+    ({"out": [0, 3]}, "record: 'out' has neurons 0..2, not 3$"),
+    ({"out": [-1]}, "record: 'out' has neurons 0..2, not -1$"),
+    ({"out": 1}, "must be given as a list of integers$"),
+    ({"out": [0.5]}, "must be given as a list of integers$")])
+def test_a_wrong_record_is_refused_before_the_engine_runs(monkeypatch, tmp_path, engine, record,
+                                                          says):
+    place = make_workplace(tmp_path)
+    monkeypatch.setattr("neurotile.pipeline._run", lambda *_: pytest.fail("the engine ran"))
+    with np.load(place.spikes) as held, pytest.raises(UserError, match=says):
+        neurotile.run(place.model, held["spikes"], engine=engine, record=record)
+
+
 @pytest.mark.parametrize("engine", ["golden", "fast"])
 def test_two_nodes_for_one_key_are_refused_before_the_engine_runs(monkeypatch, engine):
     one = np.ones((1, 1), np.int32)

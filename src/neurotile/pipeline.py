@@ -303,10 +303,25 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         raise UserError(f"the stimulus has {stimulus.inputs} inputs, the network has "
                         f"{made.network.input_size}")
     metrics.check_labels(made.output, stimulus)
+    _check_record(made.network, record)
     check_keys(made.network, record)
     start = time.perf_counter()
     trace = _run(made, stimulus, engine, keep_state, record, progress)
     return Result(made, stimulus, trace, time.perf_counter() - start)
+
+
+def _check_record(network: IntegerNetwork, record: Record | None) -> None:
+    for name, index in (record or {}).items():
+        population = network.population_names.get(name)
+        if population is None:
+            raise UserError(f"record: there is no population {name!r}; there are "
+                            f"{', '.join(network.population_names)}")
+        index = np.asarray(index)
+        if index.ndim != 1 or index.dtype.kind not in "iu" and index.size:
+            raise UserError(f"record: neurons of {name!r} must be given as a list of integers")
+        if index.size and not 0 <= index.min() <= index.max() < population.size:
+            raise UserError(f"record: {name!r} has neurons 0..{population.size - 1}, not "
+                            f"{index.min() if index.min() < 0 else index.max()}")
 
 
 def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record: Record | None,

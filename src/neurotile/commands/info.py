@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``neurotile info``: what a network contains, what it needs, whether it fits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
     """
     tile, rules = tile_config(preset_name, config), parse_reset(reset)
     found = describe(model)
-    _print_content(found)
+    _print_content(found, dt, rules)
     if found["needs_dt"] and found["dt"] is None and dt is None:
         line("fits", "is known once the length of a step is: --dt SECONDS")
         return
@@ -43,13 +43,13 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
     _print_fit(made)
 
 
-def _print_content(found: dict[str, Any]) -> None:
+def _print_content(found: dict[str, Any], dt: float | None, rules: Mapping[str, str]) -> None:
     types: dict[str, int] = {}
     for node in found["nodes"]:
         types[node["type"]] = types.get(node["type"], 0) + 1
     line("name", found["name"])
     line("nodes", ", ".join(f"{number} {kind}" for kind, number in types.items()))
-    line("step", "not in the file" if found["dt"] is None else quantity(found["dt"], "s"))
+    line("step", _step(found, dt))
     print(f"\n  {'population':<20}{'type':<10}{'neurons':>8}{'fan-in':>8}{'fan-out':>9}")
     for p in found["populations"]:
         print(f"  {p['name']:<20}{p['type']:<10}{p['size']:>8,}{p['fan_in']:>8,}"
@@ -61,9 +61,20 @@ def _print_content(found: dict[str, Any]) -> None:
     needs = found["needs"]
     line("needs", f"{count(needs['inputs'], 'input')}, {count(needs['neurons'], 'neuron')}, "
                   f"{count(needs['axons'], 'axon')}, {count(needs['synapses'], 'synapse')}")
-    if found["unknown_reset"]:
-        line("reset", f"not in the file for {', '.join(found['unknown_reset'])}: "
+    unknown = [name for name in found["unknown_reset"] if not {name, ""} & set(rules)]
+    if unknown:
+        line("reset", f"not in the file for {', '.join(unknown)}: "
                       "--reset zero or --reset subtract")
+
+
+def _step(found: dict[str, Any], dt: float | None) -> str:
+    said = None if found["dt"] is None else quantity(found["dt"], "s")
+    if dt is not None:
+        other = "" if said in (None, quantity(dt, "s")) else f"; the file says {said}"
+        return f"{quantity(dt, 's')} (--dt{other})"
+    if said is None:
+        return "not in the file" + ("" if found["needs_dt"] else ", and not needed")
+    return said
 
 
 def _print_fit(made: Build) -> None:
