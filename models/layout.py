@@ -2,12 +2,12 @@
 """Layout: which tile neuron stands for which neuron, and which weights each sender reaches."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from ..spec import IntegerNetwork, Population, TileConfig, UserError
+from ..spec import IntegerNetwork, Population, Projection, TileConfig, UserError
 from .relay import relay_population, relay_stages
 from .retime import Schedule
 
@@ -59,6 +59,8 @@ class Sender:
         First line of the port in the stimulus.
     delay : int
         Steps by which the host sends events later.
+    plastic : list of (Node, Projection)
+        Plastic projections to targets one tile step away.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Sender:
     node: Node | None = None
     line: int = 0
     delay: int = 0
+    plastic: list[tuple[Node, Projection]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,16 +118,18 @@ def lay_out(network: IntegerNetwork, schedule: Schedule, config: TileConfig,
     for port in network.inputs:
         from_port = [e for e in network.projections if e.source == port.name]
         for delay in sorted({schedule.tile_delay(e) for e in from_port}):
-            inputs.append(Sender(
-                port.name, port.size, line=line, delay=delay,
-                weights=[(by_name[e.target], e.weights) for e in from_port
-                         if schedule.tile_delay(e) == delay]))
+            sent = [e for e in from_port if schedule.tile_delay(e) == delay]
+            inputs.append(Sender(port.name, port.size, line=line, delay=delay,
+                                 weights=_fixed(sent, by_name), plastic=_plastic(sent, by_name)))
         line += port.size
-    senders = {
-        p.name: Sender(p.name, p.size, node=by_name[p.name],
-                       weights=[(by_name[e.target], e.weights) for e in network.projections
-                                if e.source == p.name and schedule.tile_delay(e) == 1])
-        for p in network.populations if p.spikes}
+    senders = {}
+    for p in network.populations:
+        if p.spikes:
+            sent = [e for e in network.projections
+                    if e.source == p.name and schedule.tile_delay(e) == 1]
+            senders[p.name] = Sender(p.name, p.size, node=by_name[p.name],
+                                     weights=_fixed(sent, by_name),
+                                     plastic=_plastic(sent, by_name))
     relays: list[Sender] = []
     previous = np.zeros(0, np.int64)
     for stage in relay_stages(network, schedule):
@@ -140,3 +145,13 @@ def lay_out(network: IntegerNetwork, schedule: Schedule, config: TileConfig,
                                       for e in stage.targets]))
         previous = stage.sources
     return Layout(nodes, [*inputs, *senders.values(), *relays], groups)
+
+
+def _fixed(projections: list[Projection], by_name: dict[str, Node]
+           ) -> list[tuple[Node, npt.NDArray[np.integer]]]:
+    return [(by_name[e.target], e.weights) for e in projections if e.synapses is None]
+
+
+def _plastic(projections: list[Projection], by_name: dict[str, Node]
+             ) -> list[tuple[Node, Projection]]:
+    return [(by_name[e.target], e) for e in projections if e.synapses is not None]

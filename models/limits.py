@@ -8,8 +8,9 @@ import numpy as np
 
 from ..spec import MODELS, PRESETS, IntegerNetwork, TileConfig, UserError
 from .layout import Layout
-from .pack import Segments, block
+from .pack import Segments
 from .parameters import group_sets
+from .parts import Part
 
 __all__ = ["accumulator_bits", "storage_bits", "wrong_formats", "wrong_sizes"]
 
@@ -25,6 +26,12 @@ def wrong_formats(network: IntegerNetwork, config: TileConfig) -> list[str]:
     The decay coefficients count only if a population decays.
     """
     wrong = []
+    if network.learning is not None and not config.learns:
+        wrong.append("learns, the tile cannot (learning)"
+                     + _hint(lambda c: c.learns, learns=True))
+    elif network.learning is not None and network.learning.bistability >= 1 << config.step_bits:
+        wrong.append(f"has bistability every {network.learning.bistability} steps, the tile counts "
+                     f"{(1 << config.step_bits) - 1} (step_bits)")
     if network.weight_bits > config.weight_bits:
         wrong.append(f"needs weights of {network.weight_bits} bits, the tile has "
                      f"{config.weight_bits} (weight_bits)")
@@ -75,20 +82,20 @@ def wrong_sizes(layout: Layout, config: TileConfig, exact: Segments, chosen: Seg
     return wrong
 
 
-def accumulator_bits(layout: Layout, config: TileConfig) -> tuple[int, str]:
+def accumulator_bits(layout: Layout, config: TileConfig, found: list[list[Part]]
+                     ) -> tuple[int, str]:
     """Bits with which no accumulator wraps, and the name of the population that needs them.
 
     Every axon has at most one event per step: an input line spikes once, and so does a neuron. So
     no sum of any subset of the weights into a neuron leaves the range between the sum of its
-    negative and the sum of its positive weights.
+    negative and the sum of its positive weights, which for plastic ones are the largest.
     """
     shape = (layout.groups, config.lanes)
     above, below = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for sender in layout.senders:
-        first, weights = block(sender, config)
-        part = slice(first, first + weights.shape[1])
-        above[part] += np.maximum(weights, 0).sum(axis=0)
-        below[part] -= np.minimum(weights, 0).sum(axis=0)
+    for part in (part for sender in found for part in sender):
+        reached = slice(part.first, part.first + part.words.shape[1])
+        above[reached] += part.most
+        below[reached] -= part.least
     most = np.maximum(above, below).reshape(-1)
     needed = {node.population.name: int(most[node.neuron].max()).bit_length() + 1
               for node in layout.nodes}
@@ -96,7 +103,7 @@ def accumulator_bits(layout: Layout, config: TileConfig) -> tuple[int, str]:
     return needed[name], name
 
 
-def check_accumulators(layout: Layout, config: TileConfig) -> None:
+def check_accumulators(layout: Layout, config: TileConfig, found: list[list[Part]]) -> None:
     """Prove that no accumulator wraps.
 
     Raises
@@ -104,7 +111,7 @@ def check_accumulators(layout: Layout, config: TileConfig) -> None:
     UserError
         The weights into a neuron can add up to more than the tile's accumulators hold.
     """
-    bits, name = accumulator_bits(layout, config)
+    bits, name = accumulator_bits(layout, config, found)
     if bits > config.acc_bits:
         raise UserError(f"population {name!r} needs accumulators of {bits} bits for the sum of its "
                         f"weights, the tile has {config.acc_bits} (acc_bits)")
@@ -123,9 +130,9 @@ def _builds(config: TileConfig, model: str) -> bool:
 
 
 def _hint(fits: Callable[[TileConfig], bool],
-          says: Callable[[TileConfig], str] = lambda c: "has it") -> str:
+          says: Callable[[TileConfig], str] = lambda c: "has it", *, learns: bool = False) -> str:
     for candidate in PRESETS.values():
         # One that leaves out models was made for a certain part, not to be larger.
-        if candidate.models == MODELS and fits(candidate):
+        if candidate.models == MODELS and candidate.learns == learns and fits(candidate):
             return f"; preset {candidate.name!r} {says(candidate)}"
     return ""

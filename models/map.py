@@ -7,13 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..spec import MODELS, PRESETS, IntegerNetwork, Placement, Program, TileConfig, UserError
+from ..spec import (
+    MODELS,
+    PRESETS,
+    IntegerNetwork,
+    Placement,
+    Program,
+    TileConfig,
+    TileLearning,
+    UserError,
+)
 from ..spec.codes import Model
-from ..spec.formats import axon_word, group_word, memories, route_word
+from ..spec.formats import (
+    axon_word,
+    group_word,
+    memories,
+    route_word,
+    step_calcium_rule_word,
+)
 from .layout import Layout, lay_out
 from .limits import accumulator_bits, check_accumulators, storage_bits, wrong_formats, wrong_sizes
-from .pack import Segments, merge_gaps, segments, synapse_words
-from .parameters import NAMES, group_sets, neuron_rows
+from .pack import Segments, all_parts, merge_gaps, segments, synapse_index, synapse_words
+from .parameters import CALCIUM_NAMES, group_sets, neuron_rows
+from .parts import Part
 from .retime import retime
 
 __all__ = ["choose_preset", "map_network"]
@@ -26,6 +42,7 @@ class _Plan:
     """A mapping that is decided, whether or not the tile has room for it."""
 
     layout: Layout
+    parts: list[list[Part]]
     segments: Segments
     wrong: list[str]
 
@@ -52,7 +69,7 @@ def map_network(network: IntegerNetwork, config: TileConfig, *,
     plan = _plan(network, config, outputs)
     if plan.wrong:
         raise UserError(f"{network.name} does not fit {config.name}: it {plan.wrong[0]}")
-    check_accumulators(plan.layout, config)
+    check_accumulators(plan.layout, config, plan.parts)
     return _program(network, config, plan)
 
 
@@ -66,7 +83,8 @@ def choose_preset(network: IntegerNetwork) -> TileConfig:
     UserError
         None fits; the message lists what the largest lacks.
     """
-    candidates = sorted((c for c in PRESETS.values() if c.models == MODELS),
+    learns = network.learning is not None
+    candidates = sorted((c for c in PRESETS.values() if c.models == MODELS and c.learns == learns),
                         key=lambda c: sum(memory.bits for memory in memories(c)))
     for candidate in candidates:
         config = candidate.replace(weight_bits=storage_bits(network),
@@ -74,7 +92,7 @@ def choose_preset(network: IntegerNetwork) -> TileConfig:
         plan = _plan(network, config, None)
         wrong = plan.wrong
         if not wrong:
-            bits, name = accumulator_bits(plan.layout, config)
+            bits, name = accumulator_bits(plan.layout, config, plan.parts)
             if bits <= 32:
                 return config.replace(acc_bits=max(bits, config.acc_bits))
             wrong = [f"needs accumulators of {bits} bits (population {name!r}); 32 is the most"]
@@ -86,10 +104,11 @@ def _plan(network: IntegerNetwork, config: TileConfig, outputs: Collection[str] 
     wrong = wrong_formats(network, config)
     layout = lay_out(network, retime(network), config, outputs)
     if any("weight_bits" in line for line in wrong):
-        return _Plan(layout, Segments(*[np.zeros(0, np.int64)] * 4), wrong)
-    exact = segments(layout, config)
+        return _Plan(layout, [], Segments.none(), wrong)
+    found = all_parts(network, layout, config)
+    exact = segments(found)
     chosen = exact if config.weight_bits == 1 else merge_gaps(exact, config.axons)
-    return _Plan(layout, chosen, wrong + wrong_sizes(layout, config, exact, chosen))
+    return _Plan(layout, found, chosen, wrong + wrong_sizes(layout, config, exact, chosen))
 
 
 def _program(network: IntegerNetwork, config: TileConfig, plan: _Plan) -> Program:
@@ -97,7 +116,7 @@ def _program(network: IntegerNetwork, config: TileConfig, plan: _Plan) -> Progra
     content = {memory.name: np.zeros((memory.rows, memory.lanes), np.uint64)
                for memory in memories(config)}
     content["axon"][:len(chosen.first), 0] = _axons(config, chosen)
-    content["synapse"] = synapse_words(layout, config, chosen)
+    content["synapse"] = synapse_words(layout, config, plan.parts, chosen)
     _fill_parameters(content, layout, config)
     content["route"] = _routes(config, layout, chosen)
     start, axon, delay = _inputs(network, layout, chosen)
@@ -106,13 +125,30 @@ def _program(network: IntegerNetwork, config: TileConfig, plan: _Plan) -> Progra
         config=config, network=network, memories=content, groups=layout.groups,
         placement={name: Placement(int(node.neuron[0]), len(node.neuron), node.offset)
                    for name, node in zip(names, layout.nodes, strict=False)},
-        input_start=start, input_axon=axon, input_delay=delay)
+        input_start=start, input_axon=axon, input_delay=delay,
+        learning=_learning(network, layout, chosen) if config.learns else None,
+        synapse_index=synapse_index(layout, config, plan.parts, chosen))
 
 
 def _axons(config: TileConfig, chosen: Segments) -> Words:
-    row = np.cumsum(chosen.count) - chosen.count
-    return axon_word(config).pack({"row": row, "group": chosen.first, "count": chosen.count - 1,
-                                   "last": chosen.ends})
+    bits = {"plastic": chosen.plastic, "inhibitory": chosen.inhibitory} if config.learns else {}
+    return axon_word(config).pack({"row": chosen.row, "group": chosen.first,
+                                   "count": chosen.count - 1, "last": chosen.ends, **bits})
+
+
+def _learning(network: IntegerNetwork, layout: Layout, chosen: Segments) -> TileLearning:
+    offsets = {node.population.name: node.offset for sender in layout.senders
+               for node, _ in sender.plastic}
+    if len(set(offsets.values())) > 1:
+        late = max(offsets, key=lambda name: offsets[name])
+        early = min(offsets, key=lambda name: offsets[name])
+        raise UserError(f"plastic projections must end at one depth: population {late!r} is "
+                        f"updated {offsets[late] - offsets[early]} steps after {early!r}")
+    rule = network.learning
+    if rule is None or not chosen.plastic.any():
+        return TileLearning(switches=0 if rule is None else rule.switches)
+    return TileLearning(rule.switches, max(offsets.values()), rule.bistability,
+                        chosen.plastic_words)
 
 
 def _fill_parameters(content: dict[str, Words], layout: Layout, config: TileConfig) -> None:
@@ -133,10 +169,14 @@ def _fill_parameters(content: dict[str, Words], layout: Layout, config: TileConf
         values = neuron_rows(layout, config)
     content["group"][:, 0] = group_word(config).pack(fields)
     words = {memory.name: memory.word for memory in memories(config)}
-    for name in NAMES[:3]:
+    for name in ("threshold", "v_reset", "bias"):
         content[name] = words[name].pack({"value": values[name]})
     if config.has_decay:
         content["decay"] = words["decay"].pack({"v": values["decay_v"], "i": values["decay_i"]})
+    if config.learns:
+        content["theta_mem"] = words["theta_mem"].pack({"value": values["theta_mem"]})
+        content["calcium_rule"] = step_calcium_rule_word().pack(
+            {name: values[name] for name in CALCIUM_NAMES if name != "theta_mem"})
 
 
 def _routes(config: TileConfig, layout: Layout, chosen: Segments) -> Words:

@@ -7,10 +7,11 @@ import numpy.typing as npt
 from ..spec import Population, TileConfig, UserError
 from .layout import Layout, Node
 
-__all__ = ["NAMES", "group_sets", "neuron_rows", "used_parameters"]
+__all__ = ["CALCIUM_NAMES", "NAMES", "group_sets", "neuron_rows", "used_parameters"]
 
 Int = npt.NDArray[np.int64]
-NAMES = ("threshold", "v_reset", "bias", "decay_v", "decay_i")
+CALCIUM_NAMES = ("theta_mem", "theta1", "theta2", "theta3", "leak", "enable")
+NAMES = ("threshold", "v_reset", "bias", "decay_v", "decay_i", *CALCIUM_NAMES)
 
 
 def used_parameters(population: Population) -> dict[str, Int]:
@@ -21,7 +22,11 @@ def used_parameters(population: Population) -> dict[str, Int]:
     used = {"threshold": population.spikes,
             "v_reset": population.spikes and population.reset == "zero",
             "bias": True, "decay_v": population.decays, "decay_i": population.has_current}
-    return {name: getattr(population, name) * used[name] for name in NAMES}
+    values = {name: getattr(population, name) * value for name, value in used.items()}
+    calcium = {name: np.zeros(population.size, np.int64) for name in CALCIUM_NAMES}
+    if population.calcium is not None:
+        calcium = population.calcium.arrays(population.size, f"population {population.name!r}")
+    return {**values, **calcium}
 
 
 def neuron_rows(layout: Layout, config: TileConfig) -> dict[str, Int]:
@@ -52,7 +57,8 @@ def group_sets(layout: Layout, config: TileConfig) -> tuple[Int, dict[str, Int]]
     sets: dict[tuple[int, ...], int] = {}
     chosen = np.zeros(layout.groups, np.int64)
     for node in layout.nodes:
-        values = np.stack([used_parameters(node.population)[name] for name in NAMES])
+        used = used_parameters(node.population)
+        values = np.stack([used[name] for name in NAMES])
         group = node.neuron // config.lanes
         for number in np.unique(group):
             members = values[:, group == number]

@@ -51,7 +51,14 @@ def relay_stages(network: IntegerNetwork, schedule: Schedule) -> list[Stage]:
     stages = []
     for p in network.populations:
         late = [e for e in network.projections
-                if e.source == p.name and schedule.tile_delay(e) > 1 and e.weights.any()]
+                if e.source == p.name and schedule.tile_delay(e) > 1 and (
+                    e.weights.any() or e.synapses is not None)]
+        for e in late:
+            if e.synapses is not None:
+                raise UserError(
+                    f"the plastic projection {e.name!r} needs a delay of "
+                    f"{schedule.tile_delay(e)} steps on the tile, and relays cannot hand on what a "
+                    "synapse learns; only 1 is possible")
         for number in range(1, max([schedule.tile_delay(e) for e in late], default=1)):
             served = [e for e in late if schedule.tile_delay(e) > number]
             used = np.any([(e.weights != 0).any(axis=0) for e in served], axis=0)

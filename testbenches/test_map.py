@@ -214,8 +214,9 @@ def test_segments_cover_runs_and_nothing_else():
 
 def test_the_smallest_gaps_are_bridged_first():
     #  axon 0: groups 0, 2, 7; axon 1: groups 1, 3. Gaps: 1, 4 and 1.
-    exact = Segments(np.zeros(5, int), np.array([0, 0, 0, 1, 1]), np.array([0, 2, 7, 1, 3]),
-                     np.ones(5, int))
+    none, one = np.zeros(5, int), np.ones(5, int)
+    exact = Segments.of([none, np.array([0, 0, 0, 1, 1]), none, np.array([0, 2, 7, 1, 3]), one,
+                         none, none])
     assert merge_gaps(exact, 5) is exact
     for limit, first, count in ((4, [0, 7, 1, 3], [3, 1, 1, 1]), (3, [0, 7, 1], [3, 1, 3]),
                                 (2, [0, 1], [8, 3]), (1, [0, 1], [8, 3])):
