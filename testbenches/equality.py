@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What two engines say differently about one run."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +14,8 @@ from neurotile.spec import TileTrace, Trace
 
 from .strategies import Case, RawCase
 
-__all__ = ["case_differences", "differences", "raw_differences", "tile_differences"]
+__all__ = ["array_differences", "case_differences", "dictionary_differences", "differences",
+           "raw_differences", "tile_differences"]
 
 
 def case_differences(case: Case, *, with_rtl: bool = True) -> tuple[list[str], Trace]:
@@ -51,7 +55,7 @@ def differences(a: Trace, b: Trace) -> list[str]:
     if (a.network, a.stimulus, a.keep_state) != (b.network, b.stimulus, b.keep_state):
         found.append("network, stimulus or keep_state are not the same")
     for kind in ("spikes", "potentials", "states"):
-        found += _dictionaries(kind, getattr(a, kind), getattr(b, kind))
+        found += dictionary_differences(kind, getattr(a, kind), getattr(b, kind))
     return found
 
 
@@ -60,19 +64,23 @@ def tile_differences(a: TileTrace, b: TileTrace) -> list[str]:
     found = []
     for name in ("barrier", "spike_run", "spike_step", "spike_neuron", "spike_cycle", "membrane",
                  "synapse"):
-        found += _arrays(name, getattr(a, name), getattr(b, name))
+        found += array_differences(name, getattr(a, name), getattr(b, name))
     for kind in ("final", "counters"):
-        found += _dictionaries(kind, getattr(a, kind), getattr(b, kind))
+        found += dictionary_differences(kind, getattr(a, kind), getattr(b, kind))
     return found
 
 
-def _dictionaries(kind: str, a: dict[str, npt.NDArray], b: dict[str, npt.NDArray]) -> list[str]:
+def dictionary_differences(kind: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What differs between two dictionaries of arrays or numbers, the first of each array."""
     if set(a) != set(b):
         return [f"{kind}: {sorted(a)} against {sorted(b)}"]
-    return [line for name in a for line in _arrays(f"{kind}[{name!r}]", a[name], b[name])]
+    return [line for name in a
+            for line in array_differences(f"{kind}[{name!r}]", a[name], b[name])]
 
 
-def _arrays(name: str, a: npt.NDArray, b: npt.NDArray) -> list[str]:
+def array_differences(name: str, a: npt.ArrayLike, b: npt.ArrayLike) -> list[str]:
+    """How many elements of two arrays differ, and the first of them; nothing if none does."""
+    a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         return [f"{name}: shape {a.shape} against {b.shape}"]
     if np.array_equal(a, b):
