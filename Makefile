@@ -22,13 +22,15 @@ PYTEST_ARGS = $(if $(JOBS),-n $(JOBS)) $(ARGS)
 COMPONENT ?=
 SEED ?=
 WAVES ?=
+COMPONENTS = $(sort $(patsubst testbenches/test_%.py,%,$(shell \
+	grep -l 'pytest\.mark\.cocotb' testbenches/test_*.py)))
 REGRESS_FILES = testbenches$(if $(COMPONENT),/test_$(COMPONENT).py)
 REGRESS_ENV = $(if $(SEED),NEUROTILE_SEED=$(SEED)) $(if $(WAVES),NEUROTILE_WAVES=$(WAVES))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-long lint regress mutants bench zoo fpga-check clean \
-	check-python check-tools check-libpython
+	check-python check-tools check-libpython check-component
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +52,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, and no Python file over 400 lines
 	@find $(SOURCES) -name '*.py' -exec wc -l {} + | awk '$$2 != "total" && $$1 > $(MAX_LINES) \
 		{ print $$2 ": " $$1 " lines, at most $(MAX_LINES): split it by duty"; bad = 1 } END { exit bad }'
 
-regress: check-libpython  ## the cocotb regression alone: COMPONENT=name SEED=n WAVES=1
+regress: check-component check-libpython  ## the cocotb regression alone: COMPONENT=name SEED=n WAVES=1
 	$(REGRESS_ENV) $(PYTEST) $(REGRESS_FILES) -m cocotb $(PYTEST_ARGS)
 
 mutants: check-libpython  ## planted bugs in RTL and simulator: does the suite find them?
@@ -71,7 +73,11 @@ clean:  ## remove what was built and generated; keeps .venv
 	find rtl_out -mindepth 1 ! -name .gitignore ! -name README.md -delete
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
-# --- what must be on the machine -------------------------------------------------------------
+# --- what must be right before the work begins -----------------------------------------------
+
+check-component:
+	@$(if $(filter-out $(COMPONENTS),$(COMPONENT)),echo "COMPONENT=$(COMPONENT) has no cocotb tests;" \
+		"there are: $(COMPONENTS)"; exit 1)
 
 # Debian packs venv apart from Python: `import venv` works without it, `ensurepip` does not.
 check-python:

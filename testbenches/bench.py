@@ -23,6 +23,8 @@ from neurotile.hw.engine.build import verilator_root
 from neurotile.hw.export import component_verilog
 from neurotile.spec import PRESETS, TEST_PRESETS, TileConfig
 
+from . import waves as waveforms
+
 __all__ = ["CASE", "config_of_case", "run", "seeds"]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,10 +141,10 @@ def run(component: Any, top: str, module: str, *, seed: int,
     Path
         Folder in which the tests ran, for files they wrote.
     """
-    waves = os.environ.get("NEUROTILE_WAVES", "") not in ("", "0")
+    waved = waveforms.wanted()
     name = "-".join([module.rsplit(".", 1)[-1], *(environment or {}).values(), f"seed{seed}"])
     with _environment():
-        folder = _build(component_verilog(component, top), top, waves)
+        folder = _build(component_verilog(component, top), top, waved)
         work = folder / name
         # What a run before this one left must not help it to pass.
         shutil.rmtree(work, ignore_errors=True)
@@ -153,11 +155,11 @@ def run(component: Any, top: str, module: str, *, seed: int,
             _Runner().test(
                 hdl_toplevel=top, hdl_toplevel_lang="verilog", test_module=module,
                 build_dir=folder, test_dir=work, results_xml=str(work / "results.xml"), seed=seed,
-                waves=waves, extra_env=dict(environment or {}), log_file=log)
+                waves=waved, extra_env=dict(environment or {}), log_file=log)
         except SystemExit:  # what the runner raises under pytest, without saying why
             failed = True
-    if waves and (work / "dump.vcd").exists():
-        target = ROOT / "build" / "waves" / f"{name}.vcd"
+    if waved and (work / "dump.vcd").exists():
+        target = waveforms.FOLDER / f"{name}.vcd"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(work / "dump.vcd", target)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-60:])
