@@ -11,7 +11,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mnist", type=Path, help="folder of the MNIST .gz files; else left out")
     args = parser.parse_args()
-    print("| network | layers | steps | samples | float | 8-bit | spikes per sample |")
+    print("| network | layers | steps | samples | float "
+          "| 8-bit weights, float states | spikes per sample |")
     print("|---|---|---|---|---|---|---|")
     for name in names():
         if name.startswith("mnist"):
