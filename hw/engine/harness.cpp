@@ -105,11 +105,16 @@ struct Job {
     uint64_t status_phase;        // bit mask; 0 there is HOLD
     const uint64_t* step_reads;   // host requests after each step; none: the tile never pauses
     int64_t step_read_count;
+    const int64_t* log_steps;     // ascending, run * steps + step: after these the tile pauses too
+    int64_t log_count;
+    const uint64_t* log_reads;    // host requests then
+    int64_t log_read_count;
     const uint64_t* end_reads;    // host requests after each run
     int64_t end_read_count;
     int64_t step_limit;           // cycles from one barrier, or the start, to the next
     int64_t* barrier;             // runs * steps
     uint32_t* step_values;        // runs * steps * step_read_count
+    uint32_t* log_values;         // log_count * log_read_count
     uint32_t* end_values;         // runs * end_read_count
     int (*progress)(int64_t steps_done);  // not 0: stop
     int64_t failed_run, failed_step;
@@ -130,6 +135,7 @@ struct Runner {
     int64_t since = 0;    // cycles since the last barrier
     int64_t report = 0;
     int64_t latency = -1;  // cycles from the acceptance of RUN to the first of INTEGRATE
+    int64_t logged = 0;    // entries of job.log_steps that are done
 
     const int64_t* start() const { return job.start + run_index * job.steps; }
 
@@ -225,8 +231,12 @@ struct Runner {
         offer();
         sim.tile.eval();
         const bool pause = job.step_read_count > 0;
-        const int64_t stride = pause ? 1 : job.steps;
+        const int64_t first = run_index * job.steps;
+        while (logged < job.log_count && job.log_steps[logged] < first) logged++;
+        int64_t stride;
         for (int64_t step = 0; step < job.steps; step += stride) {
+            const bool logs = logged < job.log_count && job.log_steps[logged] < first + job.steps;
+            stride = pause ? 1 : (logs ? job.log_steps[logged] + 1 - first : job.steps) - step;
             Result result = begin(stride, step == 0);
             if (result == DONE) result = go(step, stride);
             if (result != DONE) return result;
@@ -235,6 +245,12 @@ struct Runner {
                     + (run_index * job.steps + step) * job.step_read_count;
                 if (!sim.host(job.step_reads, job.step_read_count, values, job.step_read_count))
                     return HOST_STUCK;
+            }
+            if (logs && job.log_steps[logged] == first + step + stride - 1) {
+                uint32_t* values = job.log_values + logged * job.log_read_count;
+                if (!sim.host(job.log_reads, job.log_read_count, values, job.log_read_count))
+                    return HOST_STUCK;
+                logged++;
             }
         }
         uint32_t* values = job.end_values + run_index * job.end_read_count;

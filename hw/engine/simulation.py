@@ -17,7 +17,8 @@ from ...spec.codes import MemoryId, Register
 from ...spec.formats import host_request_word, input_word, output_word
 from .build import library_of
 
-__all__ = ["Requests", "SimulatedTile", "Simulation", "TimedOut", "reads", "register", "writes"]
+__all__ = ["Requests", "SimulatedTile", "Simulation", "StepLog", "TimedOut", "reads", "register",
+           "writes"]
 
 Requests = npt.NDArray[np.uint64]
 _DONE, _TIMED_OUT, _HOST_STUCK, _STOPPED, _PROTOCOL = range(5)
@@ -33,6 +34,28 @@ class TimedOut(UserError):
         self.run, self.step = run, step
 
 
+class StepLog:
+    """What a run reads after some of its steps.
+
+    Parameters
+    ----------
+    steps : ndarray of int64
+        Ascending run * steps + step.
+    requests : ndarray of uint64
+        Host requests (reads).
+
+    Attributes
+    ----------
+    values : ndarray of uint32, (steps, requests)
+        The answers, after the run.
+    """
+
+    def __init__(self, steps: npt.NDArray[np.int64], requests: Requests) -> None:
+        self.steps = np.ascontiguousarray(steps, np.int64)
+        self.requests = np.ascontiguousarray(requests, np.uint64)
+        self.values = np.zeros((self.steps.size, self.requests.size), np.uint32)
+
+
 class _Job(ctypes.Structure):
     # Mirrors struct Job of harness.cpp.
     _fields_ = [
@@ -40,8 +63,11 @@ class _Job(ctypes.Structure):
         ("end_of_step", c_uint64), ("output_end_of_step", c_uint64),
         ("clear", c_uint64), ("status", c_uint64), ("run", c_uint64), ("status_phase", c_uint64),
         ("step_reads", c_void_p), ("step_read_count", c_int64),
+        ("log_steps", c_void_p), ("log_count", c_int64),
+        ("log_reads", c_void_p), ("log_read_count", c_int64),
         ("end_reads", c_void_p), ("end_read_count", c_int64), ("step_limit", c_int64),
-        ("barrier", c_void_p), ("step_values", c_void_p), ("end_values", c_void_p),
+        ("barrier", c_void_p), ("step_values", c_void_p), ("log_values", c_void_p),
+        ("end_values", c_void_p),
         ("progress", _ProgressFunction), ("failed_run", c_int64), ("failed_step", c_int64)]
 
 
@@ -137,7 +163,8 @@ class Simulation(SimulatedTile):
         super().__init__(library or library_of(config))
 
     def run(self, events: TileEvents, *, step_reads: Requests, end_reads: Requests,
-            step_limit: int, progress: Callable[[int, int], None] | None = None
+            step_limit: int, progress: Callable[[int, int], None] | None = None,
+            log: StepLog | None = None
             ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint32],
                        npt.NDArray[np.uint32]]:
         """Every run of ``events`` with the reference stimulus, each after CLEAR.
@@ -150,6 +177,8 @@ class Simulation(SimulatedTile):
             Clock cycles from one barrier to the next after which the run counts as endless.
         progress : callable, optional
             Called with (steps done, steps) now and then.
+        log : StepLog, optional
+            What is read after some of the steps.
 
         Returns
         -------
@@ -170,6 +199,7 @@ class Simulation(SimulatedTile):
         if axon.size and not (axon.min() >= 0 and axon.max() < config.axons):
             raise UserError(f"events: axons must be in 0..{config.axons - 1}")
         step_reads = np.ascontiguousarray(step_reads, np.uint64)
+        log = log or StepLog(np.zeros(0, np.int64), np.zeros(0, np.uint64))
         end_reads = np.ascontiguousarray(end_reads, np.uint64)
         barrier = np.zeros((events.runs, events.steps), np.int64)
         step_values = np.zeros((events.runs, events.steps, step_reads.size), np.uint32)
@@ -192,9 +222,12 @@ class Simulation(SimulatedTile):
             clear=register(Register.CLEAR, 1), status=register(Register.STATUS),
             run=register(Register.RUN, 0), status_phase=3,
             step_reads=step_reads.ctypes.data, step_read_count=step_reads.size,
+            log_steps=log.steps.ctypes.data, log_count=log.steps.size,
+            log_reads=log.requests.ctypes.data, log_read_count=log.requests.size,
             end_reads=end_reads.ctypes.data, end_read_count=end_reads.size, step_limit=step_limit,
             barrier=barrier.ctypes.data, step_values=step_values.ctypes.data,
-            end_values=end_values.ctypes.data, progress=_ProgressFunction(report))
+            log_values=log.values.ctypes.data, end_values=end_values.ctypes.data,
+            progress=_ProgressFunction(report))
         result = self.library.tile_run(self._tile, ctypes.byref(job))
         if result == _TIMED_OUT:
             raise TimedOut(job.failed_run, job.failed_step, step_limit)
