@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..spec import Program, Stimulus, TileConfig, Trace, UserError
+from ..spec import EventConfig, EventProgram, Program, Stimulus, TileConfig, Trace, UserError
 from ..spec.codes import MemoryId
+from ..spec.event_formats import EventMemoryId
 from ..spec.folders import FolderKind, new_folder
 from ..spec.formats import Memory, memories
 from .export import tile_netlist
 from .netlist import Site
-from .vectors import make_vectors, testbench
+from .vectors import make_vectors, memory_vectors, testbench
 
 __all__ = ["EXPORT", "export_dir", "inventory_json", "memory_image"]
 
@@ -21,13 +22,15 @@ _INVENTORY = "inventory.json"
 EXPORT = FolderKind("neurotile rtl", _INVENTORY, (
     "tile.v", "tile.toml", _INVENTORY, "tile_tb.v",
     *(f"vectors/{name}.hex" for name in ("script", "input", "output", "barrier")),
-    *(f"memory/{memory.name.lower()}.hex" for memory in MemoryId if memory != MemoryId.REGISTERS),
+    *(f"memory/{name.lower()}.hex" for name in
+      sorted({memory.name for ids in (MemoryId, EventMemoryId) for memory in ids} - {"REGISTERS"})),
     # What the commands at the head of tile_tb.v make there.
     "tile_tb", "tile_tb.vcd", "obj_dir/Vtile_tb*", "obj_dir/verilated*"))
 
 
-def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
-               stimulus: Stimulus | None = None, trace: Trace | None = None) -> list[str]:
+def export_dir(config: TileConfig | EventConfig, out: Path, *,
+               program: Program | EventProgram | None = None, stimulus: Stimulus | None = None,
+               trace: Trace | None = None) -> list[str]:
     """Write the export of a tile to ``out``: completely, or not at all.
 
     The bytes depend on the arguments only. ``tile.v``, ``tile.toml``, ``inventory.json`` and
@@ -35,7 +38,7 @@ def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
 
     Parameters
     ----------
-    program : Program, optional
+    program : Program or EventProgram, optional
         Contents of the memories.
     stimulus, trace : optional
         What the testbench sends and expects; see :func:`~neurotile.hw.vectors.make_vectors`.
@@ -53,7 +56,10 @@ def export_dir(config: TileConfig, out: Path, *, program: Program | None = None,
     """
     if program is not None and program.config.digest != config.digest:
         raise UserError(f"the program is for tile {program.config.name}, not for {config.name}")
-    vectors = make_vectors(config, program, stimulus, trace)
+    if isinstance(program, EventProgram) or isinstance(config, EventConfig):
+        vectors = memory_vectors(config, None if program is None else program.memories)
+    else:
+        vectors = make_vectors(config, program, stimulus, trace)
     netlist = tile_netlist(config)
     files = {"tile.v": netlist.verilog, "tile.toml": config.to_toml(),
              _INVENTORY: inventory_json(netlist.sites), "tile_tb.v": testbench(config, vectors),

@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,8 +23,8 @@ from .sdsp import Sdsp
 
 __all__ = ["OdinLane"]
 
-# Where the three parts of the datapath are cut, for 1 to 3 stages: after the sum, which waits for
-# block RAM, and after the comparison with the threshold.
+# Where the three parts of the datapath are cut, for 1 to 3 stages: after the operands, for which
+# block RAM leaves little time, and after the comparison with the threshold.
 _CUTS = {1: (False, False), 2: (True, False), 3: (True, True)}
 
 
@@ -87,17 +87,7 @@ class OdinLane(wiring.Component):
                 m.d.sync += [later[name].eq(value) for name, value in values.items()]
             return later
 
-        # Synapse: learns with the flags, and delivers the weight, from before the event.
-        m.d.comb += [
-            sdsp.word.eq(self.synapse),
-            sdsp.enable.eq(event.writes & self.part),
-            sdsp.update_unmapped.eq(self.switches.update_unmapped),
-            sdsp.bistable.eq(event.bistable),
-            sdsp.up.eq(self.state.up),
-            sdsp.down.eq(self.state.down),
-        ]
-
-        # Sum: x is 0 where nothing is added, so that the potential stays.
+        # Operands: x is 0 where nothing is added, so that the potential stays.
         delivers = self.synapse.mapped | self.switches.propagate_unmapped
         x = Signal(7)
         subtract = Signal()
@@ -109,24 +99,36 @@ class OdinLane(wiring.Component):
             m.d.comb += [x.eq(Mux(delivers, self.synapse.weight, 0)), subtract.eq(self.sign)]
         with m.Else():
             m.d.comb += [x.eq(event.weight), subtract.eq(event.inhibitory)]
-        total = Signal(9)
-        m.d.comb += total.eq(Mux(subtract, self.state.v - x, self.state.v + x))
-
         counts = updates & event.time & self.rule.enable & (self.rule.leak != 0)
         due = self.state.leak_count == (self.rule.leak - 1)[:5]
         count = Mux(due, 0, self.state.leak_count + 1)[:5]
         p = carry(_CUTS[self.config.stages][0], {
-            "low": total[:8], "beyond": total[8], "subtracted": subtract,
-            "leaks": counts & due, "leak_count": Mux(counts, count, self.state.leak_count),
+            "v": self.state.v, "x": x, "subtract": subtract, "leaks": counts & due,
+            "leak_count": Mux(counts, count, self.state.leak_count),
             "calcium": self.state.calcium, "up": self.state.up, "down": self.state.down,
             "threshold": self.neuron.threshold, "disable": self.neuron.disable,
             **{name: self.rule[name] for name in
                ("enable", "theta_mem", "theta1", "theta2", "theta3")},
-            "changed": Value.cast(sdsp.changed)})
+            "synapse": Value.cast(self.synapse)})
 
-        # Threshold: saturate, compare, reset; calcium.
+        # Synapse: learns with the flags from before the event.
+        m.d.comb += [
+            Value.cast(sdsp.word).eq(p["synapse"]),
+            sdsp.enable.eq(event.writes & self.part),
+            sdsp.update_unmapped.eq(self.switches.update_unmapped),
+            sdsp.bistable.eq(event.bistable),
+            sdsp.up.eq(p["up"]),
+            sdsp.down.eq(p["down"]),
+        ]
+
+        # Threshold: add, saturate, compare, reset; calcium. One adder: v - x = v + ~x + 1, and the
+        # carry says whether v + x is too large, or v - x not negative.
+        total = Signal(9)
+        m.d.comb += total.eq((Cat(p["subtract"], p["v"]) + Cat(
+            p["subtract"], p["x"] ^ p["subtract"].replicate(7), p["subtract"]))[1:])
         v = Signal(8)
-        m.d.comb += v.eq(Mux(p["beyond"], ~p["subtracted"].replicate(8), p["low"]))
+        m.d.comb += v.eq(Mux(total[8] == p["subtract"], total[:8],
+                             ~p["subtract"].replicate(8)))
         fires = Signal()
         m.d.comb += fires.eq(updates & (v >= p["threshold"]))
         calcium = Signal(3)
@@ -138,15 +140,16 @@ class OdinLane(wiring.Component):
                 m.d.comb += calcium.eq(p["calcium"] - 1)
         p = carry(_CUTS[self.config.stages][1], {
             "v": Mux(fires, 0, v), "spike": fires & ~p["disable"], "calcium": calcium,
+            "synapse": Value.cast(sdsp.changed),
             **{name: p[name] for name in ("leak_count", "up", "down", "enable", "theta_mem",
-                                          "theta1", "theta2", "theta3", "changed")}})
+                                          "theta1", "theta2", "theta3")}})
 
         # Flags.
         high = p["v"] >= p["theta_mem"]
         learns = p["enable"] & (p["calcium"] >= p["theta1"])
         state = self.state_next
         m.d.comb += [
-            Value.cast(self.synapse_next).eq(p["changed"]), self.spike.eq(p["spike"]),
+            Value.cast(self.synapse_next).eq(p["synapse"]), self.spike.eq(p["spike"]),
             state.v.eq(p["v"]), state.calcium.eq(p["calcium"]),
             state.leak_count.eq(p["leak_count"]), state.up.eq(p["up"]), state.down.eq(p["down"]),
         ]

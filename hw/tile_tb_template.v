@@ -36,7 +36,7 @@ $image_declarations
   reg i_valid = 0, request_valid = 0;
   reg [INPUT_BITS-1:0] i_payload = 0;
   reg [60:0] request_payload = 0;
-  wire i_ready, o_valid, request_ready, response_valid, barrier;
+  wire i_ready, o_valid, request_ready, response_valid, tile_$port;
   wire [OUTPUT_BITS-1:0] o_payload;
   wire [31:0] response_payload;
 
@@ -48,8 +48,9 @@ $image_declarations
     .request__ready(request_ready),
     .response__payload(response_payload), .response__valid(response_valid),
     .response__ready(1'b1),
-    .barrier(barrier)
+    .$port(tile_$port)
   );
+  wire barrier = $barrier;
 
   localparam FETCH = 0, SEND = 1, ANSWER = 2, START = 3, RUNNING = 4, DONE = 5;
   reg [2:0] state = FETCH;

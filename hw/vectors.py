@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Testbench of an exported tile: the script it follows, what it sends and what it expects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib import resources
 from string import Template
 
 import numpy as np
+import numpy.typing as npt
 
-from ..spec import COUNTERS, Program, Stimulus, TileConfig, Trace, UserError
+from ..spec import (
+    COUNTERS,
+    EventConfig,
+    Program,
+    Stimulus,
+    TileConfig,
+    Trace,
+    UserError,
+)
 from ..spec.codes import ID_VALUE, VERSION_VALUE, MemoryId, Register
+from ..spec.event_formats import EVENT_ID_VALUE, event_output_word, event_word
 from ..spec.formats import Memory, host_request_word, input_word, memories, output_word
 
-__all__ = ["Vectors", "make_vectors", "testbench"]
+__all__ = ["Vectors", "make_vectors", "memory_vectors", "testbench"]
 
 _ANY_CYCLE = (1 << 44) - 1
 _TIME_OUT = 10_000_000
@@ -91,16 +102,8 @@ def make_vectors(config: TileConfig, program: Program | None = None,
     UserError
         The trace has no cycles, or belongs to another program or stimulus.
     """
-    vectors = Vectors(-(-input_word(config).width // 4))
-    for register, value in ((Register.ID, ID_VALUE), (Register.VERSION, VERSION_VALUE),
-                            (Register.DIGEST, int(config.digest[:8], 16))):
-        vectors.read(MemoryId.REGISTERS, register, value)
-    if program is None:
-        _touch_memories(vectors, config)
-    else:
-        vectors.images = memories(config)
-        for memory in vectors.images:
-            vectors.add(_Operation.LOAD, memory.id, 0, memory.rows * memory.lanes)
+    vectors = _start(config, program is not None)
+    if program is not None:
         vectors.write(Register.GROUPS, program.groups - 1)
         if trace is not None and stimulus is not None:
             _runs(vectors, program, stimulus, trace)
@@ -108,16 +111,64 @@ def make_vectors(config: TileConfig, program: Program | None = None,
     return vectors
 
 
-def _touch_memories(vectors: Vectors, config: TileConfig) -> None:
+def memory_vectors(config: TileConfig | EventConfig,
+                   contents: Mapping[str, npt.NDArray[np.uint64]] | None = None) -> Vectors:
+    """Vectors that check identity and memories.
+
+    Parameters
+    ----------
+    contents : mapping of str to ndarray of uint64, (rows, lanes), optional
+        What the memories are loaded with; the first and last word of each is read back.
+    """
+    vectors = _start(config, contents is not None)
+    if contents is not None:
+        for memory in vectors.images:
+            words = contents[memory.name].reshape(-1)
+            for index in (0, words.size - 1):
+                vectors.read(memory.id, index, _answer(memory, int(words[index])))
+    vectors.add(_Operation.STOP, MemoryId.REGISTERS, 0)
+    return vectors
+
+
+def _start(config: TileConfig | EventConfig, images: bool) -> Vectors:
+    """Vectors that check the identity and touch all memories, or load their images."""
+    events = isinstance(config, EventConfig)
+    vectors = Vectors(-(-_widths(config)[0] // 4))
+    for register, value in ((Register.ID, EVENT_ID_VALUE if events else ID_VALUE),
+                            (Register.VERSION, VERSION_VALUE),
+                            (Register.DIGEST, int(config.digest[:8], 16))):
+        vectors.read(MemoryId.REGISTERS, register, value)
+    if not images:
+        _touch_memories(vectors, config)
+        return vectors
+    vectors.images = memories(config)
+    for memory in vectors.images:
+        vectors.add(_Operation.LOAD, memory.id, 0, memory.rows * memory.lanes)
+    return vectors
+
+
+def _widths(config: TileConfig | EventConfig) -> tuple[int, int]:
+    """Bits of an input and of an output word."""
+    if isinstance(config, EventConfig):
+        return event_word(config).width, event_output_word(config).width
+    return input_word(config).width, output_word(config).width
+
+
+def _answer(memory: Memory, word: int) -> int:
+    """What reading a word gives: sign-extended if it is signed."""
+    width = memory.word.width
+    return word - ((memory.word.fields[0].signed and word >> width - 1) << width)
+
+
+def _touch_memories(vectors: Vectors, config: TileConfig | EventConfig) -> None:
     """First and last word of every memory: written both ways, then read."""
     for pattern in (0x5A5A5A5A, 0xA5A5A5A5):
         for memory in memories(config):
             width = memory.word.width
             for index in (0, memory.rows * memory.lanes - 1):
                 data = (pattern ^ index) & (1 << width) - 1
-                signed = memory.word.fields[0].signed and data >> width - 1
                 vectors.add(_Operation.WRITE, memory.id, index, data=data)
-                vectors.read(memory.id, index, data - (signed << width))
+                vectors.read(memory.id, index, _answer(memory, data))
 
 
 def _runs(vectors: Vectors, program: Program, stimulus: Stimulus, trace: Trace) -> None:
@@ -153,7 +204,7 @@ def _runs(vectors: Vectors, program: Program, stimulus: Stimulus, trace: Trace) 
                          int(tile.counters[name][run]))
 
 
-def testbench(config: TileConfig, vectors: Vectors) -> str:
+def testbench(config: TileConfig | EventConfig, vectors: Vectors) -> str:
     """Verilog text of the testbench that follows these vectors."""
     declarations, loads, cases = [], [], []
     for memory in vectors.images:
@@ -164,8 +215,11 @@ def testbench(config: TileConfig, vectors: Vectors) -> str:
         word = f"{memory.name}_image[n / {memory.lanes}][n % {memory.lanes} * {width} +: {width}]"
         cases.append(f"      {int(memory.id)}: image_word = {word};\n")
     text = resources.files(__package__).joinpath("tile_tb_template.v").read_text()
+    input_bits, output_bits = _widths(config)
     return Template(text).substitute(
-        input_bits=input_word(config).width, output_bits=output_word(config).width,
+        input_bits=input_bits, output_bits=output_bits,
+        barrier="1'b0" if isinstance(config, EventConfig) else "tile_barrier",
+        port="idle" if isinstance(config, EventConfig) else "barrier",
         script=len(vectors.script), inputs=len(vectors.inputs), outputs=len(vectors.outputs),
         barriers=len(vectors.barriers), time_out=_TIME_OUT,
         image_declarations="".join(declarations), image_loads="".join(loads),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``neurotile presets``: the tiles that have a name."""
 
-from ..spec import PRESETS, preset
+from ..spec import EVENT_PRESETS, PRESETS, any_preset
 from ..spec.formats import memories
 from .text import size
 
@@ -17,7 +17,7 @@ def presets_command(toml: str | None) -> None:
         There is no such preset.
     """
     if toml is not None:
-        print(preset(toml).to_toml(), end="")
+        print(any_preset(toml).to_toml(), end="")
         return
     print(f"{'preset':<10}{'axons':>7}{'neurons':>9}{'lanes':>7}{'weights':>18}{'state':>8}"
           f"{'memory':>12}  models")
@@ -26,3 +26,11 @@ def presets_command(toml: str | None) -> None:
         memory = size(sum(m.bits for m in memories(config)))
         print(f"{config.name:<10}{config.axons:>7}{config.neurons:>9}{config.lanes:>7}"
               f"{weights:>18}{config.state_bits:>6} b{memory:>12}  {' '.join(config.models)}")
+    print(f"\n{'event mode':<17}{'neurons':>9}{'lanes':>7}{'weights':>18}{'state':>8}"
+          f"{'memory':>12}")
+    for tile in EVENT_PRESETS.values():
+        stored = {m.name: m for m in memories(tile)}
+        weights = f"{tile.neurons**2:,} x {stored['synapse'].word.width} b"
+        memory = size(sum(m.bits for m in stored.values()))
+        print(f"{tile.name:<17}{tile.neurons:>9}{tile.lanes:>7}{weights:>18}"
+              f"{stored['state'].word.width:>6} b{memory:>12}")

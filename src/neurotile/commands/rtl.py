@@ -9,10 +9,10 @@ import numpy as np
 from ..hw.export_files import EXPORT, export_dir
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, run
-from ..spec import PRESETS, Stimulus, TileConfig, UserError
+from ..spec import PRESETS, EventConfig, Stimulus, TileConfig, UserError, network_tile
 from ..spec.folders import check_folder
-from .run import load_and_build, tile_config
-from .text import count, line
+from .run import any_tile_config, load_and_build
+from .text import count, line, waiting
 
 __all__ = ["rtl_command", "write_rtl"]
 
@@ -30,7 +30,7 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
         An argument or a file is wrong, or ``out`` holds something else.
     """
     check_folder(out, EXPORT, inputs=(model, config))
-    tile = tile_config(preset_name, config)
+    tile = any_tile_config(preset_name, config)
     if model is None:
         if weight_bits is not None or state_bits is not None or dt is not None or reset:
             raise UserError("--weight-bits, --state-bits, --dt and --reset need a MODEL.nir; "
@@ -39,8 +39,8 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
         line("tile", tile.name)
         files = write_rtl(None, tile, out, None)
     else:
-        made = load_and_build(model, tile, weight_bits, state_bits, dt, parse_reset(reset),
-                              mapped=True)
+        made = load_and_build(model, None if tile is None else network_tile(tile), weight_bits,
+                              state_bits, dt, parse_reset(reset), mapped=True)
         assert made.config is not None
         files = write_rtl(made, made.config, out, _random_input(made))
     for name in files:
@@ -61,10 +61,15 @@ def _random_input(made: Build) -> Stimulus:
     return Stimulus.from_dense(rng.random((_SAMPLES, steps, made.network.input_size)) < _RATE)
 
 
-def write_rtl(made: Build | None, config: TileConfig, out: Path, stimulus: Stimulus | None
-              ) -> list[str]:
+def write_rtl(made: Build | None, config: TileConfig | EventConfig, out: Path,
+              stimulus: Stimulus | None) -> list[str]:
     """Export a tile; its testbench replays what the fast engine does with ``stimulus``."""
     if made is None or stimulus is None:
-        return export_dir(config, out)
-    result = run(made, stimulus, engine="fast")
-    return export_dir(config, out, program=made.program, stimulus=stimulus, trace=result.trace)
+        with waiting("the Verilog is being written"):
+            return export_dir(config, out)
+    with waiting("the fast engine computes what the testbench expects; its first run ever compiles "
+                 "it, for up to half a minute"):
+        result = run(made, stimulus, engine="fast")
+    with waiting("the Verilog is being written"):
+        return export_dir(config, out, program=made.program, stimulus=stimulus,
+                          trace=result.trace)

@@ -15,11 +15,23 @@ from .. import metrics
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, Result, build, load, run
 from ..rundir import RUN
-from ..spec import IntegerNetwork, Record, Stimulus, TileConfig, Trace, UserError, preset
+from ..spec import (
+    EventConfig,
+    IntegerNetwork,
+    Record,
+    Stimulus,
+    TileConfig,
+    Trace,
+    UserError,
+    any_preset,
+    configuration_from_toml,
+    network_tile,
+)
 from ..spec.folders import check_folder
 from .text import count, line, network_line, percent, quantity, tile_line
 
-__all__ = ["load_and_build", "parse_record", "run_command", "run_shown", "tile_config"]
+__all__ = ["any_tile_config", "load_and_build", "parse_record", "run_command", "run_shown",
+           "tile_config"]
 
 _PATIENCE = 4.0
 _BUILDING = {"golden": "the golden model is at work",
@@ -62,6 +74,19 @@ def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_nam
 
 
 def tile_config(preset_name: str | None, config: Path | None) -> TileConfig | None:
+    """Tile for a network that was asked for, if any.
+
+    Raises
+    ------
+    UserError
+        As :func:`any_tile_config`, or the tile is in event mode.
+    """
+    tile = any_tile_config(preset_name, config)
+    return None if tile is None else network_tile(tile)
+
+
+def any_tile_config(preset_name: str | None, config: Path | None
+                    ) -> TileConfig | EventConfig | None:
     """Tile that was asked for, if any.
 
     Raises
@@ -72,8 +97,8 @@ def tile_config(preset_name: str | None, config: Path | None) -> TileConfig | No
     if preset_name is not None and config is not None:
         raise UserError("--preset and --config exclude each other")
     if config is not None:
-        return TileConfig.from_toml(config)
-    return None if preset_name is None else preset(preset_name)
+        return configuration_from_toml(config)
+    return None if preset_name is None else any_preset(preset_name)
 
 
 def load_and_build(model: Path, tile: TileConfig | None, weight_bits: int | None,

@@ -16,7 +16,7 @@ from .event_config import (
 from .event_run import EventProgram, Events, EventTrace, Switches
 from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
 from .network import InputPort, IntegerNetwork, Population, Projection
-from .presets import PRESETS, TEST_PRESETS, preset
+from .presets import PRESETS, TEST_PRESETS, any_preset, network_tile, preset
 from .program import Placement, Program, TileEvents
 from .stimulus import Stimulus
 from .trace import Record, TileTrace, Trace, full_record, recorded_neurons, to_trace
@@ -27,5 +27,5 @@ __all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MODELS", "PRESETS",
            "EventTrace", "Events", "Field", "InputPort", "IntegerNetwork", "Placement",
            "Population", "Program", "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus",
            "Switches", "TileConfig", "TileEvents", "TileLearning", "TileTrace", "Trace",
-           "UserError", "Word", "configuration_from_toml", "full_record", "preset",
-           "recorded_neurons", "to_trace"]
+           "UserError", "Word", "any_preset", "configuration_from_toml", "full_record",
+           "network_tile", "preset", "recorded_neurons", "to_trace"]

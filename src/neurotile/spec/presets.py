@@ -5,8 +5,9 @@ import difflib
 
 from .config import MODELS, TileConfig
 from .errors import UserError
+from .event_config import EVENT_PRESETS, TEST_EVENT_PRESETS, EventConfig
 
-__all__ = ["PRESETS", "TEST_PRESETS", "preset"]
+__all__ = ["PRESETS", "TEST_PRESETS", "any_preset", "network_tile", "preset"]
 
 _DEFAULT = TileConfig(
     name="default", axons=256, neurons=256, lanes=8, weight_bits=8, synapse_words=8192,
@@ -22,6 +23,8 @@ PRESETS = {
         _DEFAULT,
         _DEFAULT.replace(name="wide", axons=2048, neurons=512, synapse_words=65536,
                          queue_depth=512),
+        # Synapses that learn; chosen for networks that do.
+        _DEFAULT.replace(name="learning", weight_bits=4, learning="sdsp"),
         # For an iCE40 UP5K: the weights fill one of its four SPRAM blocks; no multipliers.
         _DEFAULT.replace(name="up5k", lanes=4, weight_bits=4, synapse_words=16384,
                          models=("if", "sublif"), parameters="shared", acc_bits=16),
@@ -50,10 +53,31 @@ TEST_PRESETS = {
 
 
 def preset(name: str) -> TileConfig:
+    """Preset called ``name`` of a tile that runs networks.
+
+    Raises
+    ------
+    UserError
+        There is none of that name, or it is a tile in event mode.
+    """
+    return network_tile(any_preset(name))
+
+
+def any_preset(name: str) -> TileConfig | EventConfig:
     """Preset called ``name``; a :class:`UserError` lists the names if there is none."""
-    known = {**PRESETS, **TEST_PRESETS}
+    known: dict[str, TileConfig | EventConfig] = {
+        **PRESETS, **EVENT_PRESETS, **TEST_PRESETS, **TEST_EVENT_PRESETS}
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"unknown preset {name!r}; {hint}there are {', '.join(PRESETS)}")
+        raise UserError(f"unknown preset {name!r}; {hint}"
+                        f"there are {', '.join((*PRESETS, *EVENT_PRESETS))}")
     return known[name]
+
+
+def network_tile(config: TileConfig | EventConfig) -> TileConfig:
+    """The configuration itself; a :class:`UserError` if it is a tile in event mode."""
+    if isinstance(config, EventConfig):
+        raise UserError(f"tile {config.name} is in event mode: it takes events, not a network, "
+                        f"for which there are the tiles {', '.join(PRESETS)}")
+    return config
