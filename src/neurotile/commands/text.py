@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How numbers look in the terminal and in the report."""
 
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["count", "line", "network_line", "percent", "quantity", "size", "tile_line"]
+__all__ = ["count", "line", "network_line", "percent", "quantity", "size", "tile_line", "waiting"]
 
 from ..spec import IntegerNetwork, Program
 
@@ -14,6 +17,19 @@ _PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"),
 def line(label: str, text: str) -> None:
     """Print one labelled line."""
     print(f"{label:<10}{text}", flush=True)
+
+
+@contextmanager
+def waiting(what: str, seconds: float = 1.0) -> Iterator[None]:
+    """Say on stderr what is being done, if that takes longer than this."""
+    timer = threading.Timer(seconds, lambda: print(f"{'wait':<10}{what}", file=sys.stderr,
+                                                   flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def count(number: float, noun: str = "") -> str:
