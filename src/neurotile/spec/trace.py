@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from .errors import UserError
+from .event_formats import sdsp_synapse_word
 from .network import IntegerNetwork
 from .program import Program
 from .stimulus import Stimulus
 
-__all__ = ["Record", "TileTrace", "Trace", "full_record", "recorded_neurons", "to_trace"]
+__all__ = ["Record", "TileTrace", "Trace", "full_record", "log_steps", "recorded_neurons",
+           "to_trace"]
 
 Record = dict[str, npt.NDArray[np.int64]]
 """Neurons of each population whose membrane potential is kept for every step."""
@@ -106,6 +109,39 @@ def recorded_neurons(program: Program, record: Record) -> npt.NDArray[np.int64]:
                            for name, index in record.items()] or [np.zeros(0, np.int64)])
 
 
+def log_steps(program: Program, stimulus: Stimulus, keep_state: bool, weights_every: int
+              ) -> npt.NDArray[np.int64] | None:
+    """Tile steps (run * steps + step) after which weights are logged; None for ``weights_every`` 0.
+
+    Raises
+    ------
+    UserError
+        ``weights_every`` is negative, or not 0 for a network that does not learn.
+    """
+    if weights_every == 0:
+        return None
+    if weights_every < 0 or program.learning is None:
+        raise UserError(f"weights_every must be a number of steps, and 0 for a network that does "
+                        f"not learn, not {weights_every}")
+    model_steps = stimulus.samples * stimulus.steps
+    last = np.arange(weights_every - 1, model_steps, weights_every)
+    length = model_steps if keep_state else stimulus.steps
+    return last // length * (length + program.drain) + last % length + program.learning.offset
+
+
+def _weights(program: Program, words: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+    """Weights (..., targets, sources) of every plastic projection in synapse memories."""
+    offset = sdsp_synapse_word().offset("weight")
+    flat = words.reshape(*words.shape[:-2], -1) >> offset & 7
+    found = {}
+    for e in program.network.projections:
+        if e.synapses is not None and e.name in program.synapse_index:
+            index = program.synapse_index[e.name]
+            stored = np.where(index < 0, 0, flat[..., index])
+            found[e.name] = np.where(e.synapses.inhibitory, -stored, stored)
+    return found
+
+
 def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: str,
              record: Record, keep_state: bool) -> Trace:
     """Trace in model time of what was seen at the tile: offsets taken off, nodes told apart."""
@@ -139,4 +175,7 @@ def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: s
         column += len(index)
     return Trace(engine=engine, network=program.network.digest, stimulus=stimulus.digest,
                  keep_state=keep_state, spikes=spikes, potentials=potentials, record=record,
-                 states=states, program=program.digest, tile=tile)
+                 states=states, program=program.digest, tile=tile,
+                 weights=_weights(program, tile.synapse),
+                 weight_log={} if tile.synapse_log is None
+                 else _weights(program, tile.synapse_log))
