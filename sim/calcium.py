@@ -2,7 +2,7 @@
 """Calcium and the flags it raises (ODIN, doi 10.1109/TBCAS.2018.2880425, section II-C).
 
 One pass per quantity: LLVM vectorises only loops over few arrays. ``neurons`` is any named tuple
-that has the fields, of bytes except ``v`` and ``theta_mem``: event mode and step mode have their own.
+with the fields, of bytes except ``v`` and ``theta_mem``: both modes have their own.
 """
 
 from typing import Any

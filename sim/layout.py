@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..spec import MODELS, TileConfig, UserError
+from ..spec import COUNTERS, MODELS, TileConfig, UserError
 from ..spec.codes import Model
 from ..spec.formats import memories as tile_memories
 
@@ -40,6 +40,7 @@ class Setup(NamedTuple):
     fifo_depth: int
     integrate_stages: int
     update_stages: int
+    synapse_words: int
     length: int
     last_step: int
     narrow: int
@@ -53,7 +54,7 @@ class Contents(NamedTuple):
 
     segment: npt.NDArray[np.void]
     weight: npt.NDArray[np.signedinteger]
-    """Weights row after row, then N zeros."""
+    """Weights row after row, then N zeros; only the zeros for a tile that learns."""
     span: npt.NDArray[np.void]
     threshold: Array
     v_reset: Array
@@ -99,7 +100,7 @@ def clear_state(config: TileConfig) -> State:
         popped=np.zeros(config.queue_depth, np.int64), batch=np.zeros(8, np.int64),
         spike=np.zeros(n + 2, np.int32), spike_cycle=np.zeros(n + 2, np.int64),
         credits=np.zeros(2 * max(8, config.spike_fifo_depth * config.lanes), np.int64),
-        counter=np.zeros(8, np.int64))
+        counter=np.zeros(len(COUNTERS), np.int64))
 
 
 def make_setup(config: TileConfig, contents: Contents, *, groups: int, length: int) -> Setup:
@@ -123,8 +124,8 @@ def make_setup(config: TileConfig, contents: Contents, *, groups: int, length: i
         mapped=groups, axons=config.axons, state_bits=s, acc_bits=a, decay_bits=config.decay_bits,
         queue_depth=config.queue_depth, fifo_depth=config.spike_fifo_depth,
         integrate_stages=config.integrate_stages, update_stages=config.update_stages,
-        length=length & last_step, last_step=last_step, narrow=int(narrow),
-        endless=int(not contents.segment["last"].any()))
+        synapse_words=config.synapse_words, length=length & last_step, last_step=last_step,
+        narrow=int(narrow), endless=int(not contents.segment["last"].any()))
 
 
 def load_contents(config: TileConfig, memories: dict[str, npt.NDArray[np.uint64]],
@@ -145,7 +146,7 @@ def load_contents(config: TileConfig, memories: dict[str, npt.NDArray[np.uint64]
     """
     word = {}
     for memory in tile_memories(config):
-        if memory.name in ("membrane", "current", "accumulator"):
+        if memory.name in ("membrane", "current", "accumulator", "calcium"):
             continue
         shape = (memory.rows, memory.lanes)
         if memory.name not in memories:
@@ -167,7 +168,7 @@ def load_contents(config: TileConfig, memories: dict[str, npt.NDArray[np.uint64]
     route = {name: value[:, 0] for name, value in word["route"].items()}
     return Contents(
         segment=_segments(config, {k: v[:, 0] for k, v in word["axon"].items()}),
-        weight=_weights(config, word["synapse"]["value"]), span=_spans(config, group, groups),
+        weight=_weights(config, word["synapse"]), span=_spans(config, group, groups),
         threshold=parameter("threshold"), v_reset=parameter("v_reset"), bias=parameter("bias"),
         decay_v=parameter("decay", "v"), decay_i=parameter("decay", "i"),
         route_axon=route["axon"].astype(np.int32), local=route["local"].astype(np.uint8),
@@ -189,7 +190,11 @@ def _segments(config: TileConfig, axon: dict[str, npt.NDArray[np.int64]]) -> npt
     return found
 
 
-def _weights(config: TileConfig, stored: npt.NDArray[np.int64]) -> npt.NDArray[np.signedinteger]:
+def _weights(config: TileConfig, synapse: dict[str, npt.NDArray[np.int64]]
+             ) -> npt.NDArray[np.signedinteger]:
+    if config.learns:
+        return np.zeros(config.neurons, np.int8)
+    stored = synapse["value"]
     if config.weight_bits == 1:
         stored = 2 * stored - 1
     dtype = np.dtype(np.int16 if config.weight_bits == 16 else np.int8)

@@ -6,16 +6,30 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..spec.codes import Model
 from .axon_walker import idle_walker, walk
 from .event_queue import QueueTimes, accept, pop
 from .jit import INT, entry, kernel, source_digest
 from .layout import Contents, Setup, State
+from .learning import (
+    WRITES,
+    clear_learning,
+    end_step,
+    keep_calcium,
+    keep_synapses,
+    learn_segment,
+    learns_in,
+    update_calcium,
+)
+from .learning_layout import Learning
 from .npe import add_segment, flush_batch, update_span, wrap
 from .spike_encoder import emit, find_spikes
 
 __all__ = ["ENDLESS", "FULL", "PAUSED", "Events", "Log", "advance"]
 
 Times = npt.NDArray[np.int64]
+
+_IDLE = int(Model.IDLE)
 
 PAUSED, FULL, ENDLESS = 0, 1, 2
 """Why :func:`advance` returned: all steps asked for are done; the log needs more room for spikes;
@@ -55,7 +69,7 @@ class Log(NamedTuple):
 
 @kernel
 def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray[np.int32],
-               own: int, start: int) -> int:
+               own: int, start: int, learning: Learning | None, learns: int) -> int:
     """Cycle of the barrier of a step with ``own`` spikes in the queue, begun in cycle ``start``."""
     counter = state.counter
     walker = idle_walker(setup, start)
@@ -73,15 +87,19 @@ def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray
         pop(state.popped, entry_number, fetched)
         while True:
             segment = contents.segment[axon]
-            walker = walk(setup, walker, segment, fetched)
+            walker = walk(setup, walker, segment, fetched, learning)
             counter[SYNAPSE_READS] += segment["groups"]
             counter[HAZARD_STALLS] += walker.cycle - walker.taken - segment["groups"]
-            batch = add_segment(setup, contents, state, segment, batch)
+            if learning is None:
+                batch = add_segment(setup, contents, state, segment, batch)
+            else:
+                learn_segment(setup, learning, state, segment, axon, learns)
             if segment["last"]:
                 break
             axon = (axon + 1) & setup.axons - 1
             fetched = walker.taken
-    flush_batch(contents, state, batch)
+    if learning is None:
+        flush_batch(contents, state, batch)
     counter[EVENTS] += entries
     counter[HIGH_WATER] = times.high_water
     accepted = accept(times, state.popped, entries).accepted
@@ -89,7 +107,8 @@ def _integrate(setup: Setup, contents: Contents, state: State, host: npt.NDArray
 
 
 @kernel
-def _update(setup: Setup, contents: Contents, state: State, step: int) -> None:
+def _update(setup: Setup, contents: Contents, state: State, step: int,
+            learning: Learning | None) -> None:
     """Update every mapped group that is active in this step."""
     step = min(step, setup.last_step)
     for index in range(contents.span.size):
@@ -97,6 +116,9 @@ def _update(setup: Setup, contents: Contents, state: State, step: int) -> None:
         since = step - span["offset"]
         if since >= 0 and (setup.length == 0 or since < setup.length):
             update_span(setup, contents, state, span)
+            if learning is not None:
+                if span["model"] != _IDLE:
+                    update_calcium(learning, span["first"], span["stop"])
             state.counter[UPDATES] += (span["stop"] - span["first"]) >> setup.lane_bits
         else:
             state.fired[span["first"]:span["stop"]] = 0
@@ -134,7 +156,7 @@ def _clear(state: State) -> None:
 
 
 @kernel
-def _finish(setup: Setup, state: State, log: Log, run: int) -> None:
+def _finish(setup: Setup, state: State, log: Log, run: int, learning: Learning | None) -> None:
     """Keep the states and counters at the end of a run, as far as the tile has them."""
     for n in range(setup.neurons):
         log.final_membrane[run, n] = state.membrane[n]
@@ -143,12 +165,19 @@ def _finish(setup: Setup, state: State, log: Log, run: int) -> None:
         log.final_accumulator[run, n] = wrap(setup, state.accumulator[n])
     for index in range(state.counter.size):
         log.counters[index, run] = state.counter[index] & 0xFFFFFFFF
+    if learning is not None:
+        log.counters[state.counter.size, run] = learning.place[WRITES] & 0xFFFFFFFF
+        keep_calcium(learning, run)
 
 
 def _make_advance(sources: str):
     @entry
-    def advance(setup, contents, state, events, log, steps):
-        """Run up to ``steps`` steps from ``log.place``; the result says why it returned."""
+    def advance(setup, contents, state, events, log, steps, learning):
+        """Run up to ``steps`` steps from ``log.place``; the result says why it returned.
+
+        ``learning`` is None for a tile that does not learn: numba then compiles as if its branches
+        were not there.
+        """
         len(sources)  # see jit.entry
         place = log.place
         for _ in range(steps):
@@ -157,26 +186,36 @@ def _make_advance(sources: str):
                 return FULL
             if step == 0:
                 _clear(state)
+                if learning is not None:
+                    clear_learning(learning)
                 place[CYCLE] = place[QUEUED] = 0
             row = run * events.steps + step
             host = events.axon[events.start[row]:events.start[row + 1]]
             if setup.endless and host.size + place[QUEUED]:
                 return ENDLESS
-            barrier = _integrate(setup, contents, state, host, place[QUEUED], place[CYCLE])
+            learns = 0
+            if learning is not None:
+                learns = learns_in(setup, learning, step)
+            barrier = _integrate(setup, contents, state, host, place[QUEUED], place[CYCLE],
+                                 learning, learns)
             log.barrier[run, step] = barrier
-            _update(setup, contents, state, step)
+            _update(setup, contents, state, step, learning)
             spikes = find_spikes(state.fired_words, setup.mapped << setup.lane_bits, state.spike)
             done, stalls = emit(setup, state.fired_words, barrier, state.spike_cycle,
                                 state.credits)
             state.counter[FIFO_STALLS] += stalls
             state.counter[SPIKES] += spikes
             place[QUEUED] = _send(contents, state, log, spikes)
+            if learning is not None:
+                if learns:
+                    done += end_step(setup, learning)
+                keep_synapses(learning, row)
             place[CYCLE] = done + 1
             for index in range(log.recorded.size):
                 log.membrane[run, step, index] = state.membrane[log.recorded[index]]
             place[STEP] = step + 1
             if step + 1 == events.steps:
-                _finish(setup, state, log, run)
+                _finish(setup, state, log, run, learning)
                 place[RUN] = run + 1
                 place[STEP] = 0
         return PAUSED

@@ -2,15 +2,15 @@
 """A tile in plain Python, clock by clock, from docs/semantics.md: the fast engine's judge."""
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..spec import COUNTERS, MODELS, TileConfig, TileEvents
+from ..spec import MODELS, TileConfig, TileEvents
 from ..spec.codes import CURRENT_MODELS, SILENT_MODELS
 from ..spec.formats import memories as tile_memories
 
-__all__ = ["ClockedTile", "update_neuron"]
+__all__ = ["ClockedTile", "Write", "update_neuron"]
 
 
 def _saturate(value: int, bits: int) -> int:
@@ -41,6 +41,17 @@ def update_neuron(config: TileConfig, model: str, v: int, i: int, acc: int, *, s
     return (_saturate(u - threshold, s) if soft_reset else v_reset), i, True
 
 
+class Write(NamedTuple):
+    """What an issue of the walker writes at the end of a cycle."""
+
+    cycle: int
+    row: int
+    group: int
+    sums: list[int]
+    synapses: list[int] | None = None
+    """Words of the row, on a tile that learns."""
+
+
 class ClockedTile:
     """One tile between HOLD and HOLD; :meth:`run` plays the reference stimulus of one run."""
 
@@ -48,10 +59,10 @@ class ClockedTile:
                  length: int) -> None:
         self.config, self.mapped, self.length = config, groups, length
         self.word = {m.name: m.word.unpack(memories[m.name]) for m in tile_memories(config)
-                     if m.name not in ("membrane", "current", "accumulator")}
+                     if m.name not in ("membrane", "current", "accumulator", "calcium")}
         n = config.neurons
         self.v, self.i, self.acc = [0] * n, [0] * n, [0] * n
-        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.counters = dict.fromkeys(config.counters, 0)
         self.queue: deque[int] = deque()
         self.cycle = self.step = 0
         self.barriers: list[int] = []
@@ -82,7 +93,7 @@ class ClockedTile:
         taken = False
         fetched: int | None = None  # address that D holds
         walking: tuple[int, int] | None = None  # address that W holds, groups it has issued
-        writes: list[tuple[int, int, list[int]]] = []  # last cycle, group, values
+        writes: list[Write] = []
         while True:
             self.note_level()
             now, level = self.cycle, len(self.queue)
@@ -95,12 +106,12 @@ class ClockedTile:
             if walking is not None:
                 segment, done = self.axon(walking[0]), walking[1]
                 group = (segment["group"] + done) % c.groups
-                if any(g == group for _, g, _ in writes):
+                row = (segment["row"] + done) % c.synapse_words
+                if any(self.collides(write, row, group) for write in writes):
                     self.counters["hazard_stalls"] += 1
                 else:
                     self.counters["synapse_reads"] += 1
-                    row = (segment["row"] + done) % c.synapse_words
-                    writes.append((now + e, group, self.added(row, group)))
+                    writes.append(self.issued(now + e, segment, row, group))
                     finished = done == segment["count"]
                     next_walking = None if finished else (walking[0], done + 1)
             leaves = fetched is not None and finished
@@ -118,18 +129,31 @@ class ClockedTile:
                 self.queue.append(host.popleft() % c.axons)
             elif accepts:
                 taken = True
-            for _, group, values in [w for w in writes if w[0] == now]:
-                self.acc[group * c.lanes:(group + 1) * c.lanes] = values
-            writes = [w for w in writes if w[0] > now]
+            for write in [w for w in writes if w.cycle == now]:
+                self.write(write)
+            writes = [w for w in writes if w.cycle > now]
             fetched, walking = next_fetched, next_walking
             self.cycle += 1
 
-    def added(self, row: int, group: int) -> list[int]:
+    def collides(self, write: Write, row: int, group: int) -> bool:
+        """A pending write holds this issue back."""
+        return write.group == group
+
+    def issued(self, cycle: int, segment: dict[str, int], row: int, group: int) -> Write:
+        """What an issue writes at the end of ``cycle``."""
+        stored = self.word["synapse"]["value"][row].tolist()
+        weights = [2 * w - 1 for w in stored] if self.config.weight_bits == 1 else stored
+        return Write(cycle, row, group, self.added(weights, group))
+
+    def write(self, write: Write) -> None:
+        """The end of the cycle of a write."""
+        first = write.group * self.config.lanes
+        self.acc[first:first + self.config.lanes] = write.sums
+
+    def added(self, weights: list[int], group: int) -> list[int]:
         """Accumulators of a group with one row of weights added, wrapped."""
         c, values = self.config, []
-        for lane in range(c.lanes):
-            weight = int(self.word["synapse"]["value"][row, lane])
-            weight = 2 * weight - 1 if c.weight_bits == 1 else weight
+        for lane, weight in enumerate(weights):
             total = self.acc[group * c.lanes + lane] + weight + (1 << c.acc_bits - 1)
             values.append(total % (1 << c.acc_bits) - (1 << c.acc_bits - 1))
         return values
@@ -155,6 +179,7 @@ class ClockedTile:
             returned = False
             if group == self.mapped and not results and not fifo and route is None:
                 self.cycle += 1
+                self.end_step()
                 return
             if route is not None:
                 self.send(step, route)
@@ -173,6 +198,9 @@ class ClockedTile:
                 else:
                     self.counters["fifo_stalls"] += 1
             self.cycle += 1
+
+    def end_step(self) -> None:
+        """Whatever comes before END_OF_STEP."""
 
     def send(self, step: int, neuron: int) -> None:
         """A spike acts as its route word says."""
@@ -208,9 +236,13 @@ class ClockedTile:
                 bias=int(self.word["bias"]["value"][at]),
                 decay_v=int(decay["v"][at]) if decay else 0,
                 decay_i=int(decay["i"][at]) if decay else 0)
+            self.updated(n, at, fires)
             if fires:
                 fired.append(n)
         return fired
+
+    def updated(self, n: int, at: tuple[int, int], fired: bool) -> None:
+        """What follows the update of neuron n, whose parameters lie in row and lane ``at``."""
 
     def seen(self) -> dict[str, Any]:
         """Everything that a trace of this run holds, under the names of ``spec.TileTrace``."""

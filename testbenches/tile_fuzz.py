@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..spec import MODELS, TileConfig, TileEvents
+from ..spec import MODELS, TileConfig, TileEvents, TileLearning
+from ..spec.formats import axon_word
 from ..spec.formats import memories as tile_memories
 
-__all__ = ["Case", "random_case", "random_config"]
+__all__ = ["Case", "random_case", "random_config", "random_learning"]
 
 
 class Case(NamedTuple):
@@ -23,7 +24,7 @@ class Case(NamedTuple):
     recorded: npt.NDArray[np.int64]
 
 
-def random_config(rng: np.random.Generator) -> TileConfig:
+def random_config(rng: np.random.Generator, *, learning: str = "none") -> TileConfig:
     """A small tile with every free parameter drawn."""
     def power(low: int, high: int) -> int:
         return 1 << int(rng.integers(low, high + 1))
@@ -33,14 +34,15 @@ def random_config(rng: np.random.Generator) -> TileConfig:
     models = tuple(m for m in MODELS if rng.random() < 0.6) or ("lif",)
     return TileConfig(
         name="random", axons=power(1, 5), neurons=lanes * power(1, 4), lanes=lanes,
-        weight_bits=power(0, 4), synapse_words=power(1, 6), state_bits=int(rng.integers(8, 33)),
+        weight_bits=4 if learning == "sdsp" else power(0, 4), synapse_words=power(1, 6),
+        state_bits=int(rng.integers(8, 33)),
         acc_bits=int(rng.integers(8, 33)), decay_bits=int(rng.integers(4, 16)),
         shift_bits=int(rng.integers(1, 5)), models=models,
         parameters=("neuron", "shared")[rng.integers(2)], parameter_sets=power(1, 3),
         queue_depth=power(1, 5), spike_fifo_depth=power(1, 4),
         integrate_stages=int(rng.integers(1, 3)), update_stages=int(rng.integers(1, 5)),
         step_bits=step_bits, offset_bits=int(rng.integers(1, 4)),
-        learning="none")
+        learning=learning)
 
 
 def random_case(config: TileConfig, rng: np.random.Generator, *, runs: int = 2, steps: int = 7,
@@ -71,8 +73,9 @@ def random_case(config: TileConfig, rng: np.random.Generator, *, runs: int = 2, 
         if memory.name == "route" and rng.random() < 0.8:
             fields["output"][:] = 1
         memories[memory.name] = memory.word.pack(fields)
-    if not (memories["axon"] >> np.uint64(config.axon_bits_total - 1)).any():
-        memories["axon"] |= np.uint64(1 << config.axon_bits_total - 1)
+    last = np.uint64(1 << axon_word(config).offset("last"))
+    if not (memories["axon"] & last).any():
+        memories["axon"] |= last
     counts = rng.poisson(events, runs * steps)
     axon = np.concatenate([np.sort(rng.integers(0, config.axons, k)) for k in counts])
     return Case(
@@ -88,4 +91,15 @@ def _tame(config: TileConfig, memory: str, field: str, low: int, high: int) -> t
             ("v_reset", "value"): (0, near // 2), ("axon", "count"): (0, min(high, 3)),
             ("group", "shift"): (0, min(high, 2)), ("group", "offset"): (0, min(high, 1)),
             ("route", "local"): (0, 1),
+            ("theta_mem", "value"): (-2, near), ("calcium_rule", "theta1"): (0, 1),
+            ("calcium_rule", "theta2"): (2, 7), ("calcium_rule", "leak"): (0, 3),
             ("decay", "v"): (high // 4, high // 2)}.get((memory, field), (low, high))
+
+
+def random_learning(config: TileConfig, rng: np.random.Generator, *, steps: int) -> TileLearning:
+    """Registers of a tile that learns, with which synapses learn in some of the steps."""
+    switches = int(rng.integers(0, 8)) | int(rng.random() < 0.8)
+    return TileLearning(
+        switches=switches, offset=int(rng.integers(0, min(steps, 1 << config.offset_bits))) // 2,
+        period=int(rng.choice([0, 1, 2, 3, steps - 1])),
+        rows=int(rng.integers(1, config.synapse_words + 1)))
