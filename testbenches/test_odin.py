@@ -68,9 +68,15 @@ def memories():
             rng.integers(0, 256, 64, np.uint8))
 
 
+def program_of(memories, config=odin.CONFIG):
+    neurons, synapses, signs, flags = memories
+    return odin.odin_program(neurons, synapses, signs, flags,
+                             odin.switches(REGISTERS, where="here"), config)
+
+
 def test_memories_come_back_bit_by_bit(memories):
     neurons, synapses, _, flags = memories
-    program = odin.odin_program(*memories, odin.switches(REGISTERS, where="here"))
+    program = program_of(memories)
     state = program.memories["state"]
     np.testing.assert_array_equal(odin.synapse_words(program.memories["synapse"]), synapses)
     np.testing.assert_array_equal(odin.flag_bytes(state), flags)
@@ -83,7 +89,7 @@ def test_memories_come_back_bit_by_bit(memories):
 
 def test_every_field_lies_where_odin_has_it(memories):
     neurons, synapses, signs, flags = memories
-    program = odin.odin_program(*memories, odin.switches(REGISTERS, where="here"))
+    program = program_of(memories)
     lanes = program.config.lanes
     n, pre, post = 201, 77, 130
     word = int(neurons[n, 0]) | int(neurons[n, 1]) << 64
@@ -115,7 +121,7 @@ def test_every_field_lies_where_odin_has_it(memories):
 def test_other_numbers_of_lanes(memories):
     neurons, synapses, _, flags = memories
     config = odin.CONFIG.replace(name="wide", lanes=16)
-    program = odin.odin_program(*memories, odin.switches(REGISTERS, where="here"), config)
+    program = program_of(memories, config)
     assert program.memories["synapse"].shape == (4096, 16)
     np.testing.assert_array_equal(odin.synapse_words(program.memories["synapse"]), synapses)
     np.testing.assert_array_equal(odin.flag_bytes(program.memories["state"]), flags)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neurotile.odin_example import example_trace
-from neurotile.odin_replay import replay
+from neurotile.odin_replay import engine_run, replay
 from neurotile.odin_trace import OdinTrace, load_trace
 from neurotile.spec import UserError
 from neurotile.testbenches.cli_cases import call
@@ -19,9 +19,9 @@ TRACES = Path(os.environ.get("NEUROTILE_SHARED", Path(__file__).resolve().parent
 NEEDS_TRACES = pytest.mark.skipif(not TRACES.exists(), reason=f"{TRACES} is not there")
 SHORT = ["p03_spike_mapped", "p04_spike_prop_unmapped", "p05_spike_upd_unmapped", "p07_bistability",
          "p11_inhibitory", "p12_closed_loop", "p13_fifo_overflow", "p15_edge_params",
-         "p16_fifo_overflow_out"]
-LIF = [*SHORT, "p01_syn_events", "p02_syn_events_unmapped", "p06_tref_leak", "p08_virtual",
-       "p09_sdsp_long", "p10_sdsp_long_upd"]
+         "p16_fifo_overflow_out", "p06_tref_leak"]
+MANY_EVENTS = ["p01_syn_events", "p02_syn_events_unmapped", "p08_virtual", "p09_sdsp_long",
+               "p10_sdsp_long_upd"]
 # Cycles of an event without spikes: docs/event_mode.md, section 5, with G = 32 and c_p = 5.
 CYCLES = {"SPIKE": 38, "VIRTUAL": 7, "LEAK": 7, "SYNAPSE": 6, "TIME_ONE": 6, "TIME_ALL": 37,
           "BISTABILITY_ROW": 37, "BISTABILITY_ALL": 8197}
@@ -75,10 +75,23 @@ def check(name, engine):
 
 
 @NEEDS_TRACES
-@pytest.mark.parametrize("name", LIF)
+@pytest.mark.parametrize("name", SHORT + MANY_EVENTS)
 @pytest.mark.parametrize("engine", ["golden", "fast"])
 def test_recorded_run(name, engine):
     check(name, engine)
+
+
+@NEEDS_TRACES
+@pytest.mark.parametrize("name", [
+    *SHORT, *(pytest.param(name, marks=pytest.mark.long) for name in MANY_EVENTS)])
+def test_recorded_run_on_rtl_takes_the_cycles_of_fast(name):
+    found = check(name, "rtl")
+    ours, theirs = found.found, engine_run("fast")(found.trace.program, found.trace.events)
+    assert ours is not None and (ours.end, ours.counters) == (theirs.end, theirs.counters)
+    for part in ("accepted", "spike_event", "spike_neuron", "spike_cycle"):
+        np.testing.assert_array_equal(getattr(ours, part), getattr(theirs, part), part)
+    for memory in ("synapse", "state"):
+        np.testing.assert_array_equal(ours.memories[memory], theirs.memories[memory], memory)
 
 
 @NEEDS_TRACES
