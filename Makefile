@@ -22,6 +22,9 @@ PYTEST_ARGS = $(if $(JOBS),-n $(JOBS)) $(ARGS)
 COMPONENT ?=
 SEED ?=
 WAVES ?=
+
+# make bench: a recorded run of ODIN for event mode, instead of a random one
+TRACE ?=
 COMPONENTS = $(sort $(patsubst testbenches/test_%.py,%,$(shell \
 	grep -l 'pytest\.mark\.cocotb' testbenches/test_*.py)))
 REGRESS_FILES = testbenches$(if $(COMPONENT),/test_$(COMPONENT).py)
@@ -60,6 +63,7 @@ mutants: check-libpython  ## planted bugs in RTL and simulator: does the suite f
 
 bench: check-libpython $(VENV)/.bench  ## speed and counts beside other simulators
 	$(PY) -m neurotile.testbenches.bench_compare $(ARGS)
+	$(PY) -m neurotile.testbenches.bench_events $(TRACE)
 
 zoo: $(VENV)/.train  ## train the zoo's networks again
 	@for script in models/zoo/train_*.py; do \
