@@ -93,8 +93,10 @@ def test_the_numbers_are_those_of_the_run(page):
     for value in (f"{found['cycles']:,}", f"{found['syn_events']:,}", f"{found['spikes']:,}",
                   f"{found['counters']['synapse_reads']:,}", f"{100 * found['accuracy']:.2f} %",
                   f"{100 * found['lane_utilisation']:.1f} %", "golden model ran these samples",
-                  "every spike is the same", "A model, not a measurement"):
+                  "every spike is the same", "A model, not a measurement",
+                  "Cycles of a sample are counted from its first cycle to the barrier of its last"):
         assert value in text, value
+    assert re.search(r'title="They are counted[^"]+come on top."><span>cycles per sample<', page)
 
 
 def test_the_raster_holds_the_spikes_of_the_run(page):

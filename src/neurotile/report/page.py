@@ -10,6 +10,7 @@ from ..commands.text import count, network_line, percent, quantity
 from .floating import check_with_float
 from .html import Markup, section, tag
 from .sections import (
+    CYCLES,
     accuracy_section,
     cycles_section,
     energy_section,
@@ -85,7 +86,8 @@ def _header(result: "Result") -> Markup:
                     f"{result.trace.engine} engine")
         + tag("div", Markup("".join(
             tag("div", Markup(tag("span", name) + tag("b", value) + tag("small", note)),
-                class_="tile") for name, value, note in tiles)), class_="tiles")
+                class_="tile", **({"title": f"They {CYCLES}"} if "cycles" in name else {}))
+            for name, value, note in tiles)), class_="tiles")
         + "".join(notes)))
 
 

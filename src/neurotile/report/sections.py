@@ -16,8 +16,13 @@ from .html import Markup, bar, colour, facts, section, table, tag
 if TYPE_CHECKING:
     from ..pipeline import Result
 
-__all__ = ["accuracy_section", "cycles_section", "energy_section", "memory_section",
+__all__ = ["CYCLES", "accuracy_section", "cycles_section", "energy_section", "memory_section",
            "network_section", "quantisation_section"]
+
+
+CYCLES = ("are counted from its first cycle to the barrier of its last step; the update behind "
+          "that barrier, clearing the tile and reading the answer come on top.")
+"""What "cycles per sample" stands for."""
 
 
 def paragraph(text: str, **attributes: object) -> Markup:
@@ -151,8 +156,7 @@ def cycles_section(result: "Result") -> Markup:
     per_step, counters = found["cycles_per_step"], found["counters"]
     parts.append(figure(cycles_figure(result), "Clock cycles from barrier to barrier."))
     if len(tile.barrier) >= 8:
-        parts.append(figure(latency_figure(result), "Clock cycles that a sample takes, from its "
-                                                    "first step to its last barrier."))
+        parts.append(figure(latency_figure(result), f"Cycles of a sample {CYCLES}"))
     utilisation = found["lane_utilisation"]
     depth = 0 if result.build.config is None else result.build.config.queue_depth
     parts.append(facts([
@@ -168,7 +172,8 @@ def cycles_section(result: "Result") -> Markup:
         ("dropped spikes", f"{counters['drops']:,}")]))
     parts.append(paragraph(
         "Lane utilisation is the share of the synapse slots read (words times lanes) that added a "
-        "weight other than 0 which belongs to the network.", class_="note"))
+        "weight other than 0 which belongs to the network. Cycles of a sample "
+        f"{CYCLES}", class_="note"))
     return section("cycles", "Cycles and lanes", *parts)
 
 
