@@ -83,11 +83,17 @@ class UpdateLane(wiring.Component):
                 values = later
             return values
 
+        def rest(section: str, name: str, value: Value) -> Signal:
+            """``value``, and 0 while no group is in the section: then what follows rests too."""
+            held = Signal(value.shape(), name=name)
+            with m.If(control(section).valid):
+                m.d.comb += held.eq(value)
+            return held
+
         # product: the multipliers, and X. What X is added to stays within -2^S … 2^S, so a sum with
         # an X that does not fit in S+2 bits saturates, and X may be clipped to them beforehand.
-        exact_x = Signal(signed(max(config.acc_bits + (1 << config.shift_bits) - 1,
-                                    config.state_bits) + 1))
-        m.d.comb += exact_x.eq((self.accumulator << control("product").shift) + self.bias)
+        exact_x = rest("product", "exact_x",
+                       (self.accumulator << control("product").shift) + self.bias)
         x = Signal(signed(config.state_bits + 2))
         m.d.comb += x.eq(_saturate(exact_x, len(x)))
         p = {"x": x, "threshold": self.threshold, "v_reset": self.v_reset}
@@ -108,20 +114,21 @@ class UpdateLane(wiring.Component):
         code = control("current").model
         if config.has_current:
             exact = Signal(signed(len(x) + 1))
-            choose(m, code, [model for model in models if model.has_current], "current",
-                   (operands,), [exact])
-            m.d.comb += current.eq(_saturate(exact, config.state_bits))
+            with m.If(control("current").valid):
+                choose(m, code, [model for model in models if model.has_current], "current",
+                       (operands,), [exact])
+                m.d.comb += current.eq(_saturate(exact, config.state_bits))
         base = Signal(signed(config.state_bits + 1))
         drive = Signal(x.shape())
-        choose(m, code, models, "potential", (operands,), [base, drive])
+        with m.If(control("current").valid):
+            choose(m, code, models, "potential", (operands,), [base, drive])
         p = {"base": base, "drive": drive, "threshold": p["threshold"], "v_reset": p["v_reset"]}
         if config.has_current:
             p["current"] = current
         p = carry(p, "current", "potential")
 
         # potential: add, floor, saturate.
-        total = Signal(signed(len(x) + 1))
-        m.d.comb += total.eq(p.pop("base") + p.pop("drive"))
+        total = rest("potential", "total", p.pop("base") + p.pop("drive"))
         floored = Signal()
         code = control("potential").model
         if codes := [model.code for model in models if model.floored]:
@@ -131,9 +138,11 @@ class UpdateLane(wiring.Component):
         p = carry(p, "potential", "fire")
 
         # fire: compare, reset.
-        choose(m, control("fire").model, models, "fires", (p["u"], p["threshold"]), [self.spike])
-        after = Mux(control("fire").soft_reset,
-                    _saturate(p["u"] - p["threshold"], config.state_bits), p["v_reset"])
+        with m.If(control("fire").valid):
+            choose(m, control("fire").model, models, "fires", (p["u"], p["threshold"]),
+                   [self.spike])
+        below = rest("fire", "below", p["u"] - p["threshold"])
+        after = Mux(control("fire").soft_reset, _saturate(below, config.state_bits), p["v_reset"])
         m.d.comb += self.membrane_next.eq(Mux(self.spike, after, p["u"]))
         if config.has_current:
             m.d.comb += self.current_next.eq(p["current"])
