@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .errors import UserError
 from .event_formats import sdsp_synapse_word
+from .formats import calcium_word
 from .network import IntegerNetwork
 from .program import Program
 from .stimulus import Stimulus
@@ -73,8 +74,8 @@ class Trace:
     record : Record
         Which neurons ``potentials`` holds.
     states : dict of str to ndarray of int64, (runs, neurons)
-        ``NODE.v`` and, for current-based models, ``NODE.i`` at the end of each run (a sample, or
-        all samples together with ``keep_state``).
+        ``NODE.v``, for current-based models ``NODE.i`` and in a network that learns
+        ``NODE.calcium`` at the end of each run (a sample, or all samples with ``keep_state``).
     tile : TileTrace, optional
         Cycles and counters; golden has none.
     weights : dict of str to ndarray of int64, (targets, sources)
@@ -160,6 +161,9 @@ def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: s
         states[f"{p.name}.v"] = tile.final["membrane"][:, part]
         if p.has_current:
             states[f"{p.name}.i"] = tile.final["current"][:, part]
+        if program.network.learning is not None:
+            words = tile.final["calcium"][:, part]
+            states[f"{p.name}.calcium"] = calcium_word().unpack(words)["calcium"]
     node = owner[tile.spike_neuron]
     for number, p in enumerate(program.network.populations):
         if p.spikes:
