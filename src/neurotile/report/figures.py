@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..pipeline import Result
 
-__all__ = ["activity_figure", "cycles_figure", "latency_figure"]
+__all__ = ["activity_figure", "cycles_figure", "latency_figure", "plot"]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.0,
@@ -39,7 +39,7 @@ def activity_figure(result: "Result") -> Markup:
         axes.set(xlabel="step", ylabel="spikes per neuron", ylim=(0, None))
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=6, fontsize=8)
 
-    return _figure("activity", draw)
+    return plot("activity", draw)
 
 
 def cycles_figure(result: "Result") -> Markup:
@@ -58,7 +58,7 @@ def cycles_figure(result: "Result") -> Markup:
         axes.set(xlabel="tile step", ylabel="cycles", ylim=(0, None))
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8)
 
-    return _figure("cycles", draw)
+    return plot("cycles", draw)
 
 
 def latency_figure(result: "Result") -> Markup:
@@ -75,7 +75,7 @@ def latency_figure(result: "Result") -> Markup:
                       textcoords="offset points", va="top", color="#a85f12", fontsize=8)
         axes.set(xlabel="cycles per sample", ylabel="samples")
 
-    return _figure("latency", draw)
+    return plot("latency", draw)
 
 
 def _steps(axes: "Axes", values: Any, shade: str, name: str) -> None:
@@ -83,7 +83,8 @@ def _steps(axes: "Axes", values: Any, shade: str, name: str) -> None:
               markersize=3, label=name)
 
 
-def _figure(name: str, draw: Callable[["Axes"], None]) -> Markup:
+def plot(name: str, draw: Callable[["Axes"], None]) -> Markup:
+    """SVG of what ``draw`` draws; ``name`` is unique in a page."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -107,7 +107,7 @@ def accuracy_section(result: "Result", reference: FloatCheck | None) -> Markup:
             text += f", of which this run gets {percent(reference.tile_accuracy or 0.0, 2)}"
         parts.append(paragraph(f"{text}."))
     return section("accuracy", "Accuracy", *parts,
-                   _worst(matrix) if len(matrix) > 30 else _matrix(matrix))
+                   _worst(matrix) if len(matrix) > 30 else confusion_table(matrix))
 
 
 def _worst(matrix: np.ndarray) -> Markup:
@@ -120,7 +120,8 @@ def _worst(matrix: np.ndarray) -> Markup:
     return table(["label", "taken for", "samples"], rows)
 
 
-def _matrix(matrix: np.ndarray) -> Markup:
+def confusion_table(matrix: np.ndarray) -> Markup:
+    """Samples per label (rows) and answer (columns), coloured."""
     largest = np.maximum(matrix.sum(axis=1), 1)
     rows = []
     for label, line in enumerate(matrix):
