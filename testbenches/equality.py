@@ -45,8 +45,9 @@ def case_differences(case: Case, *, with_rtl: bool = True) -> tuple[list[str], T
 def raw_differences(case: RawCase) -> tuple[list[str], TileTrace]:
     """What fast and rtl say differently about memory contents, and what fast says."""
     arguments = (case.config, case.contents, case.groups, case.length, case.events, case.recorded)
-    one = fast.run_tile(*arguments)
-    return tile_differences(one, rtl.run_tile(*arguments)), one
+    one = fast.run_tile(*arguments, learning=case.learning, log=case.log)
+    other = rtl.run_tile(*arguments, learning=case.learning, log=case.log)
+    return tile_differences(one, other), one
 
 
 def differences(a: Trace, b: Trace) -> list[str]:
@@ -63,7 +64,7 @@ def tile_differences(a: TileTrace, b: TileTrace) -> list[str]:
     """Cycles, counters and memories that differ, the first of each array."""
     found = []
     for name in ("barrier", "spike_run", "spike_step", "spike_neuron", "spike_cycle", "membrane",
-                 "synapse"):
+                 "synapse", "synapse_log"):
         found += array_differences(name, getattr(a, name), getattr(b, name))
     for kind in ("final", "counters"):
         found += dictionary_differences(kind, getattr(a, kind), getattr(b, kind))

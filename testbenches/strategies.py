@@ -24,10 +24,11 @@ from neurotile.spec import (
     Stimulus,
     TileConfig,
     TileEvents,
+    TileLearning,
     UserError,
 )
 from neurotile.spec.codes import DECAYING_MODELS, SILENT_MODELS
-from neurotile.spec.formats import axon_word, group_word, memories
+from neurotile.spec.formats import axon_word, group_word, memories, step_calcium_rule_word
 
 __all__ = ["Case", "Choices", "Drawn", "RawCase", "Seeded", "cases", "random_case",
            "random_config", "random_raw_case", "raw_cases"]
@@ -120,10 +121,14 @@ class RawCase:
     length: int
     recorded: Int
     events: TileEvents
+    learning: TileLearning | None = None
+    log: Int | None = None
 
     def __repr__(self) -> str:
+        learning = f"; {self.learning}" if self.learning else ""
         return (f"<{self.config.name}; {self.groups} groups; length {self.length}; "
-                f"{self.events.runs} x {self.events.steps} steps, {len(self.events.axon)} events>")
+                f"{self.events.runs} x {self.events.steps} steps, {len(self.events.axon)} events"
+                f"{learning}>")
 
 
 def random_case(choices: Choices, config: TileConfig, *, attempts: int = 40) -> Case:
@@ -297,15 +302,54 @@ def random_raw_case(choices: Choices, config: TileConfig) -> RawCase:
     per_step = [np.sort(rng.integers(0, config.axons, rng.binomial(16, density)))
                 for _ in range(runs * steps)]
     start = np.cumsum([0] + [len(axons) for axons in per_step])
-    return RawCase(
+    case = RawCase(
         config=config, contents=contents, groups=choices.integer(1, config.groups),
         length=choices.pick([0, steps, choices.integer(0, 15)]),
         recorded=np.flatnonzero(rng.random(config.neurons) < 0.3),
         events=TileEvents(runs, steps, start.astype(np.int64),
                           np.concatenate(per_step).astype(np.int32)))
+    return _with_learning(choices, case) if config.learns else case
 
 
-def random_config(choices: Choices, name: str) -> TileConfig:
+def _with_learning(choices: Choices, case: RawCase) -> RawCase:
+    """Rules that raise flags, rows that several axons share, axons that come again, registers."""
+    rng, config, contents = choices.numbers(), case.config, case.contents
+    steps = case.events.runs * case.events.steps
+    if choices.integer(0, 3):
+        # Of random rules few ever set a flag.
+        shape = contents["calcium_rule"].shape
+        contents["calcium_rule"] = step_calcium_rule_word().pack({
+            "enable": (rng.random(shape) < 0.9).astype(np.int64),
+            "theta1": rng.integers(0, choices.pick([1, 2, 4]), shape),
+            "theta2": rng.integers(1, 8, shape), "theta3": rng.integers(1, 8, shape),
+            "leak": rng.integers(0, choices.pick([2, 1, 5, 32]), shape)})
+        small = rng.integers(-20, 40, contents["theta_mem"].shape)
+        contents["theta_mem"] = small.astype(np.uint64) & np.uint64((1 << config.state_bits) - 1)
+    word = axon_word(config)
+    fields = word.unpack(contents["axon"])
+    fields["row"] %= choices.pick([config.synapse_words, 8, 2])
+    fields["plastic"] |= (rng.random(fields["plastic"].shape)
+                          < choices.pick([0.0, 0.7])).astype(np.int64)
+    contents["axon"] = word.pack(fields)
+    events = case.events
+    if choices.integer(0, 1):
+        # A host never sends an axon twice in a step, but that is legal.
+        few = rng.integers(0, config.axons, choices.pick([2, 6]))
+        axon = few[rng.integers(0, few.size, events.axon.size)].astype(np.int32)
+        for row in range(steps):
+            axon[events.start[row]:events.start[row + 1]].sort()
+        events = replace(events, axon=axon)
+    learning = TileLearning(
+        switches=choices.integer(0, 7) | choices.pick([1, 1, 0]),
+        offset=choices.pick([0, 0, 1, choices.integer(0, (1 << config.offset_bits) - 1)]),
+        period=choices.pick([0, 1, 2, 3, choices.integer(0, 12)]),
+        rows=choices.pick([config.synapse_words, choices.integer(1, config.synapse_words)]))
+    log = np.flatnonzero(rng.random(steps) < choices.pick([0.0, 0.5]))
+    return replace(case, events=events, learning=learning,
+                   log=log if choices.integer(0, 1) else None)
+
+
+def random_config(choices: Choices, name: str, *, learning: str = "none") -> TileConfig:
     """Tile of random structure, small enough to be built in seconds."""
     lanes = choices.pick([1, 2, 4, 8, 16])
     models = tuple(m for m in MODELS if choices.integer(0, 1)) or (choices.pick(list(MODELS)),)
@@ -315,11 +359,12 @@ def random_config(choices: Choices, name: str) -> TileConfig:
     return TileConfig(
         name=name, axons=choices.pick([8, 16, 32, 64]),
         neurons=max(2, choices.pick([2, 4, 8])) * lanes, lanes=lanes,
-        weight_bits=choices.pick([1, 2, 4, 8, 16]), synapse_words=choices.pick([32, 64, 256]),
+        weight_bits=4 if learning == "sdsp" else choices.pick([1, 2, 4, 8, 16]),
+        synapse_words=choices.pick([2, 8, 64] if learning == "sdsp" else [32, 64, 256]),
         state_bits=choices.integer(8, 32), acc_bits=choices.integer(8, 32),
         decay_bits=choices.integer(4, 15), shift_bits=choices.integer(1, 4), models=models,
         parameters=choices.pick(["neuron", "shared"]), parameter_sets=choices.pick([2, 4, 8]),
         queue_depth=choices.pick([2, 4, 16, 64]), spike_fifo_depth=choices.pick([2, 4, 8]),
         integrate_stages=choices.integer(1, 2), update_stages=choices.integer(1, 4),
         step_bits=step_bits, offset_bits=choices.integer(1, min(8, step_bits)),
-        learning="none")
+        learning=learning)

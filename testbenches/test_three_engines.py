@@ -201,6 +201,9 @@ def test_a_difference_is_found():
         assert f"{kind}[{key!r}]: " in "".join(differences(trace, changed))
     for field in dataclasses.fields(trace.tile):
         value = getattr(trace.tile, field.name)
-        different = {field.name: {} if isinstance(value, dict) else value + 1}
+        if isinstance(value, dict):
+            different = {field.name: {}}
+        else:
+            different = {field.name: np.zeros(1) if value is None else value + 1}
         changed_tile = dataclasses.replace(trace.tile, **different)
         assert tile_differences(trace.tile, changed_tile)[0].startswith(field.name)
