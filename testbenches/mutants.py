@@ -6,9 +6,11 @@
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -16,12 +18,11 @@ from rich.progress import track
 from rich.table import Table
 
 from neurotile.spec import TEST_PRESETS
-from neurotile.testbenches.mutation import rtl, simulator
+from neurotile.testbenches.mutation import rtl, simulator, verilog
 from neurotile.testbenches.mutation.reasons import reason
 
 __all__ = ["main"]
 
-TILES = ("test_all", "test_one_lane", "test_two_lanes", "test_deep_pipe", "test_readout")
 CHECKS = 100  # per tile, of the RTL
 SIM_CHECKS = 10  # per tile: uncompiled Python is slow
 WANTED = 0.95
@@ -69,26 +70,40 @@ class Tally:
 
 
 def mutate_rtl(count: int, seed: int) -> Tally:
-    """Mutants of the Verilog, ``count`` over all of ``TILES``."""
-    tally = Tally("the RTL")
-    for number, name in enumerate(TILES):
-        share = count // len(TILES) + (number < count % len(TILES))
+    """Mutants of the Verilog, ``count`` over all test presets."""
+    tally, tiles = Tally("the RTL"), len(TEST_PRESETS)
+    for number, (name, config) in enumerate(TEST_PRESETS.items()):
+        share = count // tiles + (number < count % tiles)
         if not share:
             continue
-        bench = rtl.make_bench(TEST_PRESETS[name], share, seed + number, CHECKS)
+        text = rtl.flat_verilog(config)
+        planted = verilog.choose(verilog.mutants_of(text), share, seed + number)
+        bench = rtl.make_bench(config, text, planted, CHECKS)
         for k, mutant in track(list(enumerate(bench.mutants, 1)), f"rtl {name}"):
             tally.add(name, mutant, mutant.kind, bench.survives(k))
     return tally
 
 
 def mutate_simulator(count: int, seed: int) -> Tally:
-    """Mutants of the fast engine's kernels."""
+    """Mutants of the fast engine's kernels.
+
+    Raises
+    ------
+    RuntimeError
+        The engine without any bug fails: then the verdicts on mutants would say nothing.
+    """
     tally = Tally("the fast engine")
     bugs = simulator.plan(count, seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as workers:
         checks = simulator.expected(Path(folder), SIM_CHECKS)
-        for bug in track(bugs, "fast engine"):
-            tally.add("sim", bug, bug.kind, simulator.survives(bug, checks))
+        right, *verdicts = (workers.submit(simulator.survives, bug, checks)
+                            for bug in (None, *bugs))
+        if not right.result():
+            for verdict in verdicts:
+                verdict.cancel()
+            raise RuntimeError("the fast engine without any bug fails")
+        for bug, verdict in track(list(zip(bugs, verdicts, strict=True)), "fast engine"):
+            tally.add("sim", bug, bug.kind, verdict.result())
     return tally
 
 

@@ -19,7 +19,7 @@ __all__ = ["REFUSE_MEMORY", "RESET_MEMORY", "host_answers", "refused", "reset_ag
 RESET_MEMORY = 15
 """A write of n to this memory id, which no tile has, asserts ``rst`` n cycles later."""
 REFUSE_MEMORY = 14
-"""After a write of 1 to this memory id outputs are accepted only now and then."""
+"""After a write of 1 to this memory id outputs are accepted now and then, and registers read."""
 
 _NO_REGISTER = 1000
 _REGISTERS = np.arange(26)
@@ -102,6 +102,7 @@ def reset_again(config: TileConfig, library: Path, checks: list[Check]) -> list[
             shown += run_again(tile, check)
             for _ in range(6):
                 shown.append(_reset_while_asking(tile, case.config, rng))
+                shown.append(_reset_while_clearing(tile, case.config, rng))
     return _numbers(shown)
 
 
@@ -146,8 +147,23 @@ def _reset_while_asking(tile: Simulation, config: TileConfig, rng: np.random.Gen
     return answers
 
 
+def _reset_while_clearing(tile: Simulation, config: TileConfig, rng: np.random.Generator
+                          ) -> npt.NDArray[np.uint32]:
+    """Registers and states after CLEAR; one before was cut short, and every state written since."""
+    _ask_for_reset(tile, int(rng.integers(3, config.groups + 3)))
+    clear = writes(MemoryId.REGISTERS, int(Register.CLEAR), 1)
+    tile.host(clear)
+    tile.host(_IDLE)
+    for memory in memories(config):
+        if memory.id in _STATES:
+            index = np.arange(memory.rows * memory.lanes)
+            tile.host(writes(memory.id, index, (1 << memory.word.width) - 1))
+    tile.host(clear)
+    return tile.host(_all_states(config))
+
+
 def refused(config: TileConfig, library: Path, checks: list[Check]) -> list[int]:
-    """What runs show whose output events and answers have to wait."""
+    """What runs show whose output events and answers have to wait, while registers are read."""
     shown: list[npt.NDArray] = []
     for check in checks:
         case = check.case

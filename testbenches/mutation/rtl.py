@@ -41,12 +41,13 @@ def flat_verilog(config: TileConfig) -> str:
 
 
 def _with_disturbances(text: str) -> str:
-    """The tile in a wrapper that resets it and refuses its outputs when the host asks for it."""
+    """The tile in a wrapper that resets or disturbs it when the host asks for it."""
     names = re.search(r"^module tile\((.*)\);$", text, re.MULTILINE)
     assert names is not None
     ports = re.findall(r"^  ((?:input|output) (?:\[\d+:0\] )?\w+;)$", text, re.MULTILINE)
     wires = [re.sub("^(input|output)", "wire", port) for port in ports]
-    own = ("rst", "o__valid", "o__ready", "response__valid", "response__ready")
+    own = ("rst", "o__valid", "o__ready", "request__valid", "request__payload", "response__valid",
+           "response__ready")
     pins = ", ".join(f".{name}({'own_' * (name in own)}{name})" for name in names[1].split(", "))
     word = host_request_word()
     memory, data, write = (f"request__payload[{word.offset(name)} +: {width}]"
@@ -54,10 +55,12 @@ def _with_disturbances(text: str) -> str:
     return "\n".join([
         text.replace("\nmodule tile(", "\nmodule plain_tile("), f"module tile({names[1]});",
         *(f"  {line}" for line in (*ports, *wires)), _DISTURBANCES.format(
-            pins=pins, memory=memory, data=data, write=write, reset=observe.RESET_MEMORY,
-            refuse=observe.REFUSE_MEMORY), "endmodule", ""])
+            pins=pins, range=f"[{word.width - 1}:0]", memory=memory, data=data, write=write,
+            reset=observe.RESET_MEMORY, refuse=observe.REFUSE_MEMORY), "endmodule", ""])
 
 
+# While outputs are refused, registers are read again and again, and the host does not see the
+# answers: `mine` says for each answer under way, oldest first, whether it is one of these.
 _DISTURBANCES = """
   reg [31:0] until_reset = 0;
   reg refuse = 0;
@@ -70,11 +73,28 @@ _DISTURBANCES = """
     chance <= {{chance[14:0], chance[15] ^ chance[13] ^ chance[12] ^ chance[10]}};
   end
   wire own_rst = rst || until_reset == 1;
+
+  reg [3:0] mine = 0;
+  reg [1:0] asked = 0, answered = 0;
+  wire own_request__valid = request__valid || (refuse && chance[5]);
+  wire {range} own_request__payload = request__valid ? request__payload : 0;
+  always @(posedge clk)
+    if (own_rst) begin
+      asked <= 0;
+      answered <= 0;
+    end else begin
+      if (own_request__valid && request__ready && !(request__valid && {write})) begin
+        mine[asked] <= !request__valid;
+        asked <= asked + 1;
+      end
+      if (own_response__valid && own_response__ready) answered <= answered + 1;
+    end
+
   wire own_o__valid, own_response__valid;
   wire own_o__ready = o__ready && !(refuse && chance[0]);
-  wire own_response__ready = response__ready && !(refuse && chance[3]);
+  wire own_response__ready = mine[answered] || (response__ready && !(refuse && chance[3]));
   assign o__valid = own_o__valid && own_o__ready;
-  assign response__valid = own_response__valid && own_response__ready;
+  assign response__valid = own_response__valid && own_response__ready && !mine[answered];
   plain_tile plain_tile ({pins});"""
 
 
@@ -122,16 +142,14 @@ class Bench:
             lambda: observe.refused(self.config, self.library, checks[:_REFUSE_CHECKS])]
 
 
-def make_bench(config: TileConfig, count: int, seed: int, checks: int) -> Bench:
-    """Build ``count`` mutants of a tile and what they are compared with.
+def make_bench(config: TileConfig, text: str, mutants: list[verilog.Mutant], checks: int) -> Bench:
+    """Build mutants of a tile, whose Verilog is ``text``, and what they are compared with.
 
     Raises
     ------
     RuntimeError
         The right tile fails: then the verdicts on mutants would say nothing.
     """
-    text = flat_verilog(config)
-    mutants = verilog.choose(verilog.mutants_of(text), count, seed)
     number = f'std::getenv(\\"{SELECT}\\")'
     select = (f"  reg [15:0] mutant;\n  initial mutant = "
               f'$c32("({number} ? std::atoi({number}) : 0)");')

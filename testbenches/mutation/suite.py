@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from neurotile.spec import Stimulus, TileConfig, TileEvents, TileTrace, recorded_neurons
-from neurotile.spec.codes import Model
+from neurotile.spec.codes import SILENT_MODELS, Model
 from neurotile.spec.formats import memories
 from neurotile.testbenches.strategies import RawCase, Seeded, random_case, random_raw_case
 
-__all__ = ["Check", "checks", "loud_case", "quiet_case", "run"]
+__all__ = ["Check", "checks", "crowded_case", "loud_case", "quiet_case", "run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,10 @@ def _network_case(seed: int, config: TileConfig) -> RawCase:
 
 
 def loud_case(seed: int, config: TileConfig, most_events: int) -> RawCase:
-    """Memory contents with which sums leave every range: of X, of the states, of accumulators."""
+    """Memory contents with which sums leave every range: of X, of the states, of accumulators.
+
+    All groups are mapped, and often they spike together.
+    """
     rng = np.random.default_rng(seed)
     case = random_raw_case(Seeded(seed), config)
     contents = dict(case.contents)
@@ -54,7 +57,9 @@ def loud_case(seed: int, config: TileConfig, most_events: int) -> RawCase:
     rows, lanes = contents["synapse"].shape
     positive = rng.random((rows, 1)) < rng.choice([0.0, 1.0, 0.5])
     contents["synapse"] = np.where(positive, high, low).repeat(lanes, axis=1).astype(np.uint64)
-    _set(config, contents, "group", shift=shift, offset=0, model=_models(rng, config))
+    models = _models(rng, config)
+    _set(config, contents, "group", shift=shift, offset=0,
+         model=models if rng.random() < 0.5 else models[0])
 
     # An event passes through several segments where it takes many to leave the ranges of X and
     # accumulator.
@@ -65,7 +70,7 @@ def loud_case(seed: int, config: TileConfig, most_events: int) -> RawCase:
     last = np.arange(config.axons)[:, None] % segments == 0
     _set(config, contents, "axon", group=rng.integers(case.groups), count=0, last=last)
     chains = rng.integers(0, config.axons // segments, 3 * events) * segments + 1
-    return replace(case, contents=contents, length=0, events=TileEvents(
+    return replace(case, contents=contents, groups=config.groups, length=0, events=TileEvents(
         1, 3, np.arange(4, dtype=np.int64) * events, (chains % config.axons).astype(np.int32)))
 
 
@@ -81,6 +86,28 @@ def quiet_case(seed: int, config: TileConfig) -> RawCase:
         contents[name] = value & np.uint64((1 << width) - 1)
     _set(config, contents, "group", shift=0, offset=0, model=_models(rng, config))
     return replace(case, contents=contents, length=0)
+
+
+def crowded_case(seed: int, config: TileConfig) -> RawCase:
+    """Short segments around one group and row: each meets the writes of those before it.
+
+    Every neuron spikes in every step, so that groups wait for the FIFO and events for the queue.
+    """
+    rng = np.random.default_rng(seed)
+    case = random_raw_case(Seeded(seed), config)
+    contents = dict(case.contents)
+    shape = (config.axons, 1)
+    # Sequences of neighbouring groups and rows go up, down and over the end of a memory.
+    _set(config, contents, "axon", group=rng.integers(-1, 2, shape) % config.groups,
+         row=rng.integers(-1, 2, shape) % config.synapse_words,
+         count=rng.integers(0, min(3, config.groups), shape), last=rng.random(shape) < 0.8)
+    spiking = next(name for name in config.models if name not in SILENT_MODELS)
+    _set(config, contents, "group", model=int(Model[spiking.upper()]), offset=0)
+    _set(config, contents, "threshold", value=config.state_limits[0])
+    steps, events = 6, 24
+    axons = rng.integers(0, config.axons, steps * events)
+    return replace(case, contents=contents, groups=config.groups, length=0, events=TileEvents(
+        1, steps, np.arange(steps + 1, dtype=np.int64) * events, axons.astype(np.int32)))
 
 
 def _models(rng: np.random.Generator, config: TileConfig) -> npt.NDArray[np.int64]:
@@ -106,6 +133,8 @@ def _case(seed: int, config: TileConfig) -> RawCase:
     if seed % 8 == 3:
         # The first two reach every limit whatever it takes, the others within a moment.
         return loud_case(seed, config, 900 if seed in (3, 11) else 64)
+    if seed % 8 == 5:
+        return crowded_case(seed, config)
     return random_raw_case(Seeded(seed), config)
 
 
