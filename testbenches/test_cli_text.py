@@ -29,7 +29,12 @@ def test_rtl_is_not_silent_for_long(monkeypatch, tmp_path, capsys):
     config = preset("test_all")
     made = Build(network, config, map_network(network, config))
     run = rtl.run
+
+    def slowly(*arguments, **options):
+        time.sleep(0.3)
+        return run(*arguments, **options)
+
     monkeypatch.setattr(rtl, "waiting", lambda what: waiting(what, 0.01))
-    monkeypatch.setattr(rtl, "run", lambda *a, **k: (time.sleep(0.3), run(*a, **k))[1])
+    monkeypatch.setattr(rtl, "run", slowly)
     rtl.write_rtl(made, config, tmp_path / "rtl", Stimulus.from_dense(np.ones((4, 2), np.uint8)))
     assert "wait      the fast engine computes" in capsys.readouterr().err
