@@ -22,6 +22,7 @@ from cocotb_tools.runner import Verilator, get_results
 from neurotile.hw.engine.build import verilator_root
 from neurotile.hw.export import component_verilog
 from neurotile.spec import PRESETS, TEST_PRESETS, TileConfig
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS
 
 from . import waves as waveforms
 
@@ -40,7 +41,7 @@ _FLAGS = ("-Wno-fatal", "--timescale", "1ns/1ps", "-O3", "--x-assign", "fast",
 
 def config_of_case() -> TileConfig:
     """Configuration that the running cocotb test is about."""
-    return {**PRESETS, **TEST_PRESETS}[os.environ[CASE]]
+    return {**PRESETS, **TEST_PRESETS, **LEARNING_PRESETS}[os.environ[CASE]]
 
 
 def seeds(*numbers: int) -> pytest.MarkDecorator:

@@ -12,6 +12,7 @@ from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.spec.formats import axon_word  # noqa: E402
 from neurotile.testbenches import bench  # noqa: E402
 from neurotile.testbenches.agents import lockstep  # noqa: E402
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS  # noqa: E402
 
 
 class Model:
@@ -24,15 +25,19 @@ class Model:
         self.memory[-1]["last"] = 1
         self.d: Any = None
         self.w: Any = None
-        self.recent: list[int | None] = []
+        self.recent: list[Any] = []
         self.noise = 0
         self.seen = {"stall": 0, "follow": 0, "back_to_back": 0, "wrap": 0}
+        if config.learns:
+            self.seen["row"] = 0
 
     def random_segment(self):
         segment = {field.name: self.rng.randint(*field.limits) for field in self.word.fields}
         segment["last"] = int(self.rng.random() < 0.6)
         if self.rng.random() < 0.6:
             segment["count"] = self.rng.randrange(2)
+        if self.config.learns:
+            segment["row"] //= self.rng.choice([1, 16])
         return segment
 
     def data(self):
@@ -43,7 +48,8 @@ class Model:
 
     def now(self, *, i__valid, i__payload, enable):
         """What happens in this cycle."""
-        held = self.w is not None and self.w["group"] in [g for g in self.recent if g is not None]
+        held = self.w is not None and (self.same("group") or self.config.learns
+                                       and self.same("row"))
         issue = self.w is not None and not held
         final = issue and self.w["count"] == 0
         take = self.d is not None and (self.w is None or final)
@@ -56,10 +62,16 @@ class Model:
             address = i__payload
         return held, issue, final, take, ready, address
 
+    def same(self, name):
+        """What is to be issued has this in common with what is still to be written."""
+        return self.w[name] in [issued[name] for issued in self.recent if issued is not None]
+
     def outputs(self, *, axon__data, **inputs):
         held, issue, _, _, ready, address = self.now(**inputs)
-        idle = self.d is None and self.w is None and all(g is None for g in self.recent)
-        return {"i__ready": int(ready), "axon__en": int(address is not None),
+        idle = self.d is None and self.w is None and all(x is None for x in self.recent)
+        kinds = {f"issue__{name}": self.w[name] if issue else None
+                 for name in ("inhibitory", "plastic")} if self.config.learns else {}
+        return {**kinds, "i__ready": int(ready), "axon__en": int(address is not None),
                 "axon__address": address, "stall": int(held), "issue__valid": int(issue),
                 "issue__row": self.w["row"] if issue else None,
                 "issue__group": self.w["group"] if issue else None, "idle": int(idle)}
@@ -69,7 +81,9 @@ class Model:
         self.seen["stall"] += held
         self.seen["follow"] += address is not None and self.d is not None and take
         self.seen["back_to_back"] += bool(final and take)
-        self.recent = [self.w["group"] if issue else None,
+        if held and self.config.learns:
+            self.seen["row"] += not self.same("group")
+        self.recent = [self.w if issue else None,
                        *self.recent][:self.config.integrate_stages]
         if issue:
             row, group = self.w["row"] + 1, self.w["group"] + 1
@@ -103,9 +117,10 @@ async def matches_model(dut, p_event, p_enable):
 
 @pytest.mark.cocotb
 @bench.seeds(1)
-@pytest.mark.parametrize("case", ["test_all", "test_deep_pipe"])
+@pytest.mark.parametrize("case", ["test_all", "test_deep_pipe", *sorted(LEARNING_PRESETS)])
 def test_axon_walker(case, seed):
-    """With one and with two integrate stages."""
+    """With one and with two integrate stages; on tiles that learn rows are held back too."""
     from neurotile.hw.axon_walker import AxonWalker
-    bench.run(AxonWalker(TEST_PRESETS[case]), "axon_walker", __name__, seed=seed,
+    config = {**TEST_PRESETS, **LEARNING_PRESETS}[case]
+    bench.run(AxonWalker(config), "axon_walker", __name__, seed=seed,
               environment={bench.CASE: case})

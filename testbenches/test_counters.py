@@ -7,16 +7,17 @@ import pytest
 
 cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
-from neurotile.spec import COUNTERS, TEST_PRESETS  # noqa: E402
+from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.testbenches import bench  # noqa: E402
 from neurotile.testbenches.agents import lockstep  # noqa: E402
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS  # noqa: E402
 
 
 class Model:
     """Sums, a maximum and a flag."""
 
-    def __init__(self):
-        self.values = dict.fromkeys((*COUNTERS, "overflow"), 0)
+    def __init__(self, config):
+        self.values = dict.fromkeys((*config.counters, "overflow"), 0)
 
     def outputs(self, **_):
         return self.values
@@ -38,18 +39,18 @@ async def matches_model(dut, p_count):
 
     def stimulus():
         return {**{f"count_{name}": int(rng.random() < p_count)
-                   for name in COUNTERS if name != "queue_high_water"},
+                   for name in config.counters if name != "queue_high_water"},
                 "level": rng.randrange(rng.randint(1, config.queue_depth + 1)),
                 "clear": int(rng.random() < 0.02)}
 
-    await lockstep(dut, Model(), stimulus, 1000)
+    await lockstep(dut, Model(config), stimulus, 1000)
 
 
 @pytest.mark.cocotb
 @bench.seeds(1)
-@pytest.mark.parametrize("case", ["test_all"])
+@pytest.mark.parametrize("case", ["test_all", "test_learning"])
 def test_counters(case, seed):
     """CLEAR comes while they count."""
     from neurotile.hw.counters import Counters
-    bench.run(Counters(TEST_PRESETS[case]), "counters", __name__, seed=seed,
+    bench.run(Counters({**TEST_PRESETS, **LEARNING_PRESETS}[case]), "counters", __name__, seed=seed,
               environment={bench.CASE: case})

@@ -7,22 +7,30 @@ import pytest
 
 cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
-from neurotile.spec import COUNTERS, TEST_PRESETS  # noqa: E402
+from neurotile.spec import TEST_PRESETS  # noqa: E402
 from neurotile.testbenches import bench  # noqa: E402
 from neurotile.testbenches.agents import lockstep  # noqa: E402
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS  # noqa: E402
 
 
 class Model:
-    """The table of section 8, typed from there."""
+    """The tables of sections 8 and 9, typed from there."""
 
     def __init__(self, config):
         self.config = config
         self.groups = self.length = 0
         self.answer = None
+        # Index, name and number of values of each register of learning.
+        self.learning = {9: ("switches", 8), 10: ("learn_offset", 2 ** config.offset_bits),
+                         11: ("bistability_period", 2 ** config.step_bits),
+                         12: ("bistability_rows", config.synapse_words)} if config.learns else {}
+        self.values = dict.fromkeys(self.learning, 0)
 
     def outputs(self, *, host__index, host__write, host__data, **_):
         run = bool(host__write and host__index == 4)
-        return {"groups": self.groups, "length": self.length, "host__answer": self.answer,
+        learning = {name: self.values[n] for n, (name, _) in self.learning.items()}
+        return {**learning, "groups": self.groups, "length": self.length,
+                "host__answer": self.answer,
                 "clear": int(bool(host__write and host__index == 5)), "run_write": int(run),
                 "run_data": host__data % 2 ** self.config.step_bits if run else None}
 
@@ -31,12 +39,16 @@ class Model:
             table = {0: 0x4E54494C, 1: 0x0001_0000, 2: int(self.config.digest[:8], 16),
                      3: inputs["phase"] | inputs["overflow"] << 2, 4: inputs["run"],
                      6: self.groups, 7: self.length, 8: inputs["step"],
-                     **{16 + n: inputs[name] for n, name in enumerate(COUNTERS)}}
+                     **{16 + n: inputs[name] for n, name in enumerate(self.config.counters)},
+                     **self.values}
             self.answer = table.get(inputs["host__index"], 0)
         if inputs["host__write"] and inputs["host__index"] == 6:
             self.groups = inputs["host__data"] % self.config.groups
         if inputs["host__write"] and inputs["host__index"] == 7:
             self.length = inputs["host__data"] % 2 ** self.config.step_bits
+        if inputs["host__write"] and inputs["host__index"] in self.learning:
+            _, values = self.learning[inputs["host__index"]]
+            self.values[inputs["host__index"]] = inputs["host__data"] % values
 
 
 @cocotb.test()
@@ -51,16 +63,17 @@ async def matches_model(dut):
                 "host__read": int(not write and rng.random() < 0.9), "phase": rng.randrange(4),
                 "overflow": rng.randrange(2), "run": rng.randrange(2 ** config.step_bits),
                 "step": rng.randrange(2 ** config.step_bits),
-                **{name: rng.getrandbits(32) for name in COUNTERS}}
+                **{name: rng.getrandbits(32) for name in config.counters}}
 
     await lockstep(dut, Model(config), stimulus, 2000)
 
 
 @pytest.mark.cocotb
 @bench.seeds(1)
-@pytest.mark.parametrize("case", ["test_all"])
+@pytest.mark.parametrize("case", ["test_all", "test_learning"])
 def test_registers(case, seed):
     """Every index of the table and some others."""
     from neurotile.hw.registers import Registers
-    bench.run(Registers(TEST_PRESETS[case]), "registers", __name__, seed=seed,
+    config = {**TEST_PRESETS, **LEARNING_PRESETS}[case]
+    bench.run(Registers(config), "registers", __name__, seed=seed,
               environment={bench.CASE: case})

@@ -9,14 +9,16 @@ cocotb = pytest.importorskip("cocotb", reason="needs the extra 'rtl'")
 
 from cocotb.triggers import FallingEdge  # noqa: E402
 
-from neurotile.spec import COUNTERS, TEST_PRESETS, TileConfig  # noqa: E402
+from neurotile.spec import TEST_PRESETS, TileConfig, TileLearning  # noqa: E402
 from neurotile.spec.codes import ID_VALUE, VERSION_VALUE, Phase, Register  # noqa: E402
 from neurotile.spec.formats import Memory, MemoryId  # noqa: E402
 from neurotile.testbenches import bench, phase_coverage  # noqa: E402
 from neurotile.testbenches.agents import Host, check, drive, reset, settle  # noqa: E402
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS  # noqa: E402
 from neurotile.testbenches.tile_model import TileModel  # noqa: E402
 
-STATES = ("membrane", "current", "accumulator")
+STATES = ("membrane", "current", "accumulator", "calcium")
+LEARNING = {"row alone", *(f"{kind} {by}" for kind in ("event", "bistable") for by in ("-1", "+1"))}
 
 
 def random_word(rng: random.Random, memory: Memory, config: TileConfig, wild: bool) -> int:
@@ -33,6 +35,9 @@ def random_word(rng: random.Random, memory: Memory, config: TileConfig, wild: bo
             fields["count"] = rng.randint(0, min(2, config.groups - 1))
     if memory.name == "group" and not wild:
         fields["offset"] = rng.randint(0, min(3, memory.word.field("offset").limits[1]))
+    if memory.name == "calcium_rule" and not wild:
+        fields |= {"enable": int(rng.random() < 0.9), "theta1": rng.randint(0, 2),
+                   "leak": rng.randint(0, 4)}
     return int(memory.word.pack(fields))
 
 
@@ -49,6 +54,18 @@ async def load(host: Host, model: TileModel, rng: random.Random, wild: bool) -> 
     word = model.words["axon"][last][0] | 1 << model.formats["axon"].word.offset("last")
     model.load("axon", last, 0, word)
     await host.write(MemoryId.AXON, last, word)
+
+
+async def set_learning(host: Host, model: TileModel, rng: random.Random) -> None:
+    """Random registers of learning, with which synapses mostly learn."""
+    model.learning = TileLearning(
+        switches=rng.randrange(8) | int(rng.random() < 0.8), offset=rng.choice([0, 0, 1, 2]),
+        period=rng.choice([0, 1, 1, 2, 3]), rows=rng.randint(1, model.config.synapse_words))
+    for register, value in ((Register.SWITCHES, model.learning.switches),
+                            (Register.LEARN_OFFSET, model.learning.offset),
+                            (Register.BISTABILITY_PERIOD, model.learning.period),
+                            (Register.BISTABILITY_ROWS, model.learning.rows - 1)):
+        await host.write(MemoryId.REGISTERS, register, value)
 
 
 async def follow(dut, model: TileModel, rng: random.Random, p_send: float, p_take: float,
@@ -118,6 +135,8 @@ async def matches_model(dut, p_send, p_take):
         model.groups = rng.randint(1, config.groups)
         model.length = rng.choice([0, 2, rng.getrandbits(config.step_bits)])
         model.run = rng.randint(1, 5)
+        if config.learns:
+            await set_learning(host, model, rng)
         for register, value in ((Register.GROUPS, model.groups - 1),
                                 (Register.LENGTH, model.length), (Register.RUN, model.run)):
             await host.write(MemoryId.REGISTERS, register, value)
@@ -127,14 +146,14 @@ async def matches_model(dut, p_send, p_take):
         model.phase = Phase.INTEGRATE
         await follow(dut, model, rng, p_send, p_take, phases)
 
-        for name in COUNTERS:
+        for name in config.counters:
             got = await host.read(MemoryId.REGISTERS, Register[name.upper()])
             assert got == model.counters[name], f"run {run}: {name}"
         status = await host.read(MemoryId.REGISTERS, Register.STATUS)
         assert status == (4 if model.counters["drops"] else 0)
         assert await host.read(MemoryId.REGISTERS, Register.STEP) == model.step
         for memory in model.formats.values():
-            if memory.name in STATES or run == 5:
+            if memory.name in STATES or run == 5 or config.learns and memory.name == "synapse":
                 for index in range(memory.rows * memory.lanes):
                     row, lane = divmod(index, memory.lanes)
                     want = model.words[memory.name][row][lane]
@@ -143,6 +162,8 @@ async def matches_model(dut, p_send, p_take):
                     got = await host.read(memory.id, index)
                     assert got == want, f"run {run}: {memory.name}[{row}][{lane}]"
     phase_coverage.note(phases)
+    if config.learns and p_send == 1.0:
+        assert set(model.seen) >= LEARNING and all(model.seen.values()), model.seen
 
 
 @cocotb.test()
@@ -202,10 +223,10 @@ async def identifies_itself(dut):
     host = Host(dut, random.Random(cocotb.RANDOM_SEED))
     await reset(dut, i__valid=0, o__ready=0, request__valid=0, response__ready=0)
     for index, want in ((Register.ID, ID_VALUE), (Register.VERSION, VERSION_VALUE),
-                        (Register.DIGEST, int(config.digest[:8], 16)), (9, 0), (1 << 20, 0)):
+                        (Register.DIGEST, int(config.digest[:8], 16)), (13, 0), (1 << 20, 0)):
         await host.write(MemoryId.REGISTERS, index, 0xFFFF_FFFF)
         assert await host.read(MemoryId.REGISTERS, index) == want
-    for memory in (12, 15):
+    for memory in (15,) if config.learns else (12, 15):
         await host.write(memory, 0, 1)
         assert await host.read(memory, 0) == 0
 
@@ -217,12 +238,12 @@ TRANSITIONS = {("HOLD", "CLEAR"), ("CLEAR", "HOLD"), ("HOLD", "INTEGRATE"),
 @pytest.mark.cocotb
 @bench.seeds(1)
 @pytest.mark.parametrize("case", [
-    name if name in ("test_one_lane", "test_two_lanes") else
-    pytest.param(name, marks=pytest.mark.long) for name in TEST_PRESETS])
+    name if name in ("test_one_lane", "test_two_lanes", "test_learning_deep") else
+    pytest.param(name, marks=pytest.mark.long) for name in (*TEST_PRESETS, *LEARNING_PRESETS)])
 def test_tile(case, seed, record_property):
     """Each test preset; every phase and every transition of the controller is reached."""
     from neurotile.hw.tile import Tile
-    folder = bench.run(Tile(TEST_PRESETS[case]), "tile", __name__, seed=seed,
-                       environment={bench.CASE: case})
+    config = {**TEST_PRESETS, **LEARNING_PRESETS}[case]
+    folder = bench.run(Tile(config), "tile", __name__, seed=seed, environment={bench.CASE: case})
     seen = phase_coverage.report(folder, f"tile {case}", TRANSITIONS, record_property)
     assert {(a, b) for a, b in seen if a != b} == TRANSITIONS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycle model of the tile for its cocotb test: docs/semantics.md, sections 2 to 7, cycle by cycle.
+"""Cycle model of the tile for its cocotb test: docs/semantics.md, sections 2 to 7 and 9, by cycle.
 
 Slow and literal; shares nothing with the fast engine or the RTL.
 """
@@ -8,11 +8,12 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from neurotile.spec import TileConfig
+from neurotile.spec import TileConfig, TileLearning
 from neurotile.spec.codes import Model, Phase
 from neurotile.spec.formats import Memory, memories
+from neurotile.spec.learning import learning_switches_word
 
-__all__ = ["Segment", "TileModel", "clip", "update_neuron"]
+__all__ = ["Segment", "TileModel", "clip", "update_calcium", "update_neuron"]
 
 
 def clip(x: int, bits: int) -> int:
@@ -54,6 +55,23 @@ def update_neuron(config: TileConfig, group: dict[str, int], neuron: dict[str, i
     return u, i, fires
 
 
+def update_calcium(rule: dict[str, int], theta_mem: int, word: dict[str, int], v: int,
+                   fires: bool) -> dict[str, int]:
+    """Section 9, steps 1 to 3: the new calcium word of a neuron with new potential ``v``."""
+    ca, count, leaks = word["calcium"], word["leak_count"], False
+    if rule["enable"] and rule["leak"] != 0:
+        leaks = count == rule["leak"] - 1
+        count = 0 if leaks else (count + 1) % 32
+    if rule["enable"] and fires and not leaks:
+        ca = min(ca + 1, 7)
+    elif rule["enable"] and leaks and not fires:
+        ca = max(ca - 1, 0)
+    learns = bool(rule["enable"]) and ca >= rule["theta1"]
+    return {"calcium": ca, "leak_count": count,
+            "up": int(learns and v >= theta_mem and ca < rule["theta3"]),
+            "down": int(learns and v < theta_mem and ca < rule["theta2"])}
+
+
 @dataclass
 class Segment:
     """A segment in D or W."""
@@ -63,6 +81,8 @@ class Segment:
     group: int
     left: int
     last: int
+    inhibitory: int = 0
+    plastic: int = 0
 
 
 @dataclass
@@ -80,7 +100,7 @@ class TileModel:
     queue: deque[int] = field(default_factory=deque)
     d: Segment | None = None
     w: Segment | None = None
-    issued: list[tuple[int, int]] = field(default_factory=list)
+    issued: list[tuple[int, int, int]] = field(default_factory=list)
     next_group: int = 0
     credits: int = 0
     returns: list[int] = field(default_factory=list)
@@ -89,6 +109,10 @@ class TileModel:
     route: int | None = None
     counters: Counter[str] = field(default_factory=Counter)
     barriers: list[int] = field(default_factory=list)
+    learning: TileLearning = TileLearning()
+    learnt: int = 0
+    bistable_until: int | None = None
+    seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.formats: dict[str, Memory] = {m.name: m for m in memories(self.config)}
@@ -111,9 +135,10 @@ class TileModel:
 
     def clear(self) -> None:
         """What CLEAR does."""
-        for name in ("membrane", "current", "accumulator"):
+        for name in ("membrane", "current", "accumulator", "calcium"):
             for row in self.words.get(name, []):
                 row[:] = [0] * len(row)
+        self.learnt = 0
         self.queue.clear()
         self.step = 0
         self.counters.clear()
@@ -125,13 +150,39 @@ class TileModel:
         return (self.phase == Phase.INTEGRATE and self.end_of_step and not self.queue
                 and not self.d and not self.w and not self.pending())
 
-    def pending(self) -> list[int]:
-        """Groups that are still to be written."""
-        return [group for cycle, group in self.issued
+    def pending(self) -> list[tuple[int, int]]:
+        """Synapse rows and groups that are still to be written."""
+        return [(row, group) for cycle, row, group in self.issued
                 if self.now - self.config.integrate_stages <= cycle < self.now]
+
+    def held(self, segment: Segment) -> bool:
+        """The walker holds its group back in this cycle."""
+        rows, groups = zip(*self.pending(), strict=True) if self.pending() else ((), ())
+        same_row = self.config.learns and segment.row in rows
+        self.seen["row alone"] += same_row and segment.group not in groups
+        return same_row or segment.group in groups
 
     def finish(self) -> bool:
         """END_OF_STEP is offered in this cycle."""
+        return self.updated() and (not self.bistability_due() or (
+            self.bistable_until is not None and self.now >= self.bistable_until))
+
+    def switch(self, name: str) -> int:
+        """A bit of register SWITCHES."""
+        return self.learning.switches >> learning_switches_word().offset(name) & 1
+
+    def learns(self) -> bool:
+        """Synapses learn in this step."""
+        first = self.learning.offset
+        return bool(self.switch("learn")) and first <= self.step and (
+            self.length == 0 or self.step < first + self.length)
+
+    def bistability_due(self) -> bool:
+        """Bistability follows the update of this step."""
+        return 0 < self.learning.period <= self.learnt + 1 and self.learns()
+
+    def updated(self) -> bool:
+        """END_OF_STEP would be offered in this cycle if there were no bistability."""
         return (self.phase == Phase.UPDATE and self.next_group == self.groups
                 and self.now >= self.written and not self.masks and self.route is None)
 
@@ -170,11 +221,11 @@ class TileModel:
         accept = valid and not self.end_of_step and level < self.config.queue_depth
         final = False
         if self.w:
-            if self.w.group in self.pending():
+            if self.held(self.w):
                 self.counters["hazard_stalls"] += 1
             else:
-                self._add(self.w.row, self.w.group)
-                self.issued = [*self.issued[-3:], (self.now, self.w.group)]
+                self._add(self.w)
+                self.issued = [*self.issued[-3:], (self.now, self.w.row, self.w.group)]
                 final = self.w.left == 0
                 self.w.row = (self.w.row + 1) % self.config.synapse_words
                 self.w.group = (self.w.group + 1) % self.config.groups
@@ -198,20 +249,57 @@ class TileModel:
 
     def _segment(self, address: int) -> Segment:
         word = self.value("axon", address)
-        return Segment(address, word["row"], word["group"], word["count"], word["last"])
+        return Segment(address, word["row"], word["group"], word["count"], word["last"],
+                       word.get("inhibitory", 0), word.get("plastic", 0))
 
-    def _add(self, row: int, group: int) -> None:
+    def _add(self, segment: Segment) -> None:
+        row, group = segment.row, segment.group
         self.counters["synapse_reads"] += 1
+        writes = segment.plastic and self.learns()
+        self.counters["synapse_writes"] += bool(writes)
         for lane in range(self.config.lanes):
-            weight = self.value("synapse", row, lane)["value"]
-            if self.config.weight_bits == 1:
-                weight = 2 * weight - 1
+            synapse = self.value("synapse", row, lane)
+            if self.config.learns:
+                w = synapse["weight"]
+                delivers = synapse["mapped"] or self.switch("propagate_unmapped")
+                weight = (-w if segment.inhibitory else w) if delivers else 0
+                if writes:
+                    flags = self.value("calcium", group, lane)
+                    self._change("event", row, lane, 1 if flags["up"] else -flags["down"])
+            else:
+                weight = synapse["value"]
+                if self.config.weight_bits == 1:
+                    weight = 2 * weight - 1
             total = self.words["accumulator"][group][lane] + weight
             self.words["accumulator"][group][lane] = total % 2 ** self.config.acc_bits
 
+    def _change(self, kind: str, row: int, lane: int, by: int) -> None:
+        """A synapse that may learn, by -1, 0 or 1."""
+        word, memory = self.value("synapse", row, lane), self.formats["synapse"]
+        if word["mapped"] or self.switch("update_unmapped"):
+            after = min(max(word["weight"] + by, 0), 7)
+            self.seen[f"{kind} {after - word['weight']:+}"] += 1
+            word["weight"] = after
+            self.words["synapse"][row][lane] = int(memory.word.pack(word))
+
+    def _bistability(self) -> None:
+        """All rows at once: nobody sees them before they are written."""
+        rows = self.learning.rows
+        self.bistable_until = self.now + rows + self.config.integrate_stages + 1
+        self.counters["synapse_writes"] += rows
+        for row in range(rows):
+            for lane in range(self.config.lanes):
+                weight = self.value("synapse", row, lane)["weight"]
+                self._change("bistable", row, lane, 1 if weight >= 4 else -1)
+
     def _update(self, ready: int, level: int) -> None:
-        if self.finish():
+        if self.updated() and self.bistability_due() and self.bistable_until is None:
+            self._bistability()
+        elif self.finish():
             if ready:
+                if self.learns():
+                    self.learnt = 0 if self.bistability_due() else self.learnt + 1
+                self.bistable_until = None
                 self.run = max(self.run - 1, 0)
                 self.phase = Phase.INTEGRATE if self.run else Phase.HOLD
                 self.step = min(self.step + 1, 2 ** self.config.step_bits - 1)
@@ -270,6 +358,12 @@ class TileModel:
                 decay = self.value("decay", row, column)
                 neuron |= {"decay_v": decay["v"], "decay_i": decay["i"]}
             v, i, fires = update_neuron(config, word, neuron)
+            if config.learns and word["model"] in [Model[name.upper()] for name in config.models]:
+                after = update_calcium(
+                    self.value("calcium_rule", row, column),
+                    self.value("theta_mem", row, column)["value"],
+                    self.value("calcium", group, lane), v, fires)
+                self.words["calcium"][group][lane] = int(self.formats["calcium"].word.pack(after))
             self.words["membrane"][group][lane] = v % 2 ** config.state_bits
             if config.has_current:
                 self.words["current"][group][lane] = i % 2 ** config.state_bits
