@@ -165,9 +165,16 @@ class EventSimulation(SimulatedTile):
             if progress is not None:
                 progress(done, total)
 
+        looked = 0
+
         def look(event: int) -> None:
+            nonlocal looked
             assert observe is not None
+            # Ctrl-C on the way into a callback, before its `try`, ends that call and is forgotten.
+            if event != looked:
+                raise KeyboardInterrupt
             observe(event, {name: words for name, (_, words) in shown.items()})
+            looked += 1
 
         job = _Job(
             count=total, words=words.ctypes.data, wait=events.wait,
@@ -186,6 +193,8 @@ class EventSimulation(SimulatedTile):
         if result != _DONE:
             raise RuntimeError("the tile's host port does not answer" if result == _STUCK
                                else "the tile breaks the protocol of events and idle")
+        if observe and looked != total:
+            raise KeyboardInterrupt
         report(total)
         spikes = np.zeros((4, self.library.tile_spike_count(self._tile)), np.int64)
         self.library.tile_spikes(self._tile, *(row.ctypes.data for row in spikes))
