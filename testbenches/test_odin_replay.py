@@ -218,6 +218,17 @@ def test_wrong_behaviour_is_found_where_it_begins(example):
     assert any("word 40, synapse 1 to 64: weight" in line for line in lines), lines
 
 
+def test_an_engine_that_hides_events_is_found(example, monkeypatch):
+    def forgetful(program, events, *, observe, progress):
+        return golden(program, events, progress=progress,
+                      observe=lambda k, memories: k == 7 or observe(k, memories))
+
+    golden = engine_run("golden")
+    monkeypatch.setattr("neurotile.odin_replay.engine_run", lambda engine: forgetful)
+    with pytest.raises(RuntimeError, match="engine golden showed 119 of 120 events"):
+        replay(OdinTrace.from_arrays(example, where="x"), engine="golden")
+
+
 # --- wrong input ---------------------------------------------------------------------------------
 
 

@@ -47,6 +47,8 @@ class Checks:
     -------
     tallies : dict of str to Tally
         From the sort that says most about an error to the one that says least.
+    observed : int
+        Events after which the memories were compared.
     """
 
     def __init__(self, trace: OdinTrace, *, synapses_only: bool = False) -> None:
@@ -61,6 +63,7 @@ class Checks:
         self.tallies = {name: Tally() for name, there in present.items() if there}
         self._neurons = self._arrays["neur0"]
         self._synapses = self._arrays["syn0"]
+        self.observed = 0
 
     @property
     def mismatches(self) -> int:
@@ -69,6 +72,7 @@ class Checks:
 
     def observe(self, k: int, memories: Mapping[str, Words]) -> None:
         """Compare the memories after event ``k``."""
+        self.observed += 1
         synapses = odin.synapse_words(memories["synapse"])
         self._checksum("synapse checksums", k, 1, synapses)
         self._changes("changed synapse words", k, "sd", self._synapses, synapses,

@@ -164,6 +164,9 @@ def replay(trace: OdinTrace, *, engine: str = "fast", synapses_only: bool = Fals
         found = run(trace.program, trace.events, observe=checks.observe, progress=progress)
         checks.spikes(found)
     seconds = time.perf_counter() - started
+    if checks.observed != len(trace.events.words):  # what was not compared must not pass
+        raise RuntimeError(f"engine {engine} showed {checks.observed} of "
+                           f"{len(trace.events.words)} events")
     if measure and not synapses_only:
         cpu = _cpu_seconds(run, trace)
     return Replay(trace, checks, found, engine, seconds, cpu)
