@@ -78,7 +78,7 @@ class LoadedEventTile:
         self.neurons = {name: getattr(self._tile.neurons, name)
                         for name in ("v", "calcium", "leak_count", "up", "down")}
         # Kept from list to list: fresh memory costs more than what is written to it.
-        self._room = new_record(np.zeros(0, np.uint64), _ROOM + n + 2)
+        self._room = new_record(np.zeros(0, np.uint64), _ROOM + n + 3)
         self.switch(program.switches)
         self.reset()
 

@@ -163,7 +163,7 @@ def _make_advance_events(sources: str):
             offered = place[NEXT] < until and (level == 0 or not wait)
             if level == 0 and not offered:
                 return DONE
-            if place[LOGGED] + setup.neurons + 2 > record.spike_cycle.size:
+            if place[LOGGED] + setup.neurons + 3 > record.spike_cycle.size:
                 return FULL
             word = record.words[place[NEXT]] if offered else _WORD(0)
             kind = _field(word, setup.kind, 7)
