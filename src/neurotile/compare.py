@@ -89,10 +89,16 @@ def compare(a: Path, b: Path) -> Comparison:
     _check_all(result, "final states", [
         (key, _in_memory(key, one.memories[key], two.memories[key]))
         for key in _common(result, "memories.npz", one.memories, two.memories)
-        if key.endswith((".v", ".i"))])
+        if key.endswith((".v", ".i", ".calcium"))])
     _check_all(result, "final weights", [
         (key, _weights(key, one.memories[key], two.memories[key]))
         for key in sorted(set(one.memories) & set(two.memories)) if key.endswith(".w")])
+    _check_all(result, "plastic weights", [
+        (key, _weights(key, one.memories[key], two.memories[key]))
+        for key in sorted(set(one.memories) & set(two.memories)) if key.endswith(".learnt")])
+    _check_all(result, "weight log", [
+        (key, _in_log(key, one.memories[key], two.memories[key]))
+        for key in sorted(set(one.memories) & set(two.memories)) if key.endswith(".log")])
     if "digest" in one.memories and "digest" in two.memories:
         _check_all(result, "digests", [
             ("samples", _digests(one.memories["digest"], two.memories["digest"]))])
@@ -193,7 +199,7 @@ def _in_memory(name: str, a: Array, b: Array) -> Difference | int:
     context = (f"neurons {near.start}..{min(near.stop, a.shape[1]) - 1} of run {r}",
                f"    A {_row(a[r, near])}", f"    B {_row(b[r, near])}")
     return Difference(f"final {name}", int(wrong.sum()), int(a.size), (r, np.inf),
-                      f"node {name[:-2]}, end of run {r}, neuron {n}",
+                      f"node {name.rpartition('.')[0]}, end of run {r}, neuron {n}",
                       (int(a[r, n]), int(b[r, n])), context)
 
 
@@ -220,9 +226,23 @@ def _weights(key: str, a: Array, b: Array) -> Difference | int:
     near = slice(max(0, k - _NEAR), k + _NEAR + 1)
     context = (f"sources {near.start}..{min(near.stop, a.shape[1]) - 1} of target {j}",
                f"    A {_row(a[j, near])}", f"    B {_row(b[j, near])}")
-    return Difference(f"weights {key[:-2]}", int(wrong.sum()), int(a.size), (np.inf, 0),
-                      f"projection {key[:-2]}, target {j}, source {k}",
+    key = key.rpartition(".")[0]
+    return Difference(f"weights {key}", int(wrong.sum()), int(a.size), (np.inf, 0),
+                      f"projection {key}, target {j}, source {k}",
                       (int(a[j, k]), int(b[j, k])), context)
+
+
+def _in_log(key: str, a: Array, b: Array) -> Difference | int:
+    """Compare logged weights (logged, targets, sources)."""
+    if a.shape != b.shape:
+        return _shapes(key, a, b)
+    wrong = a != b
+    if not wrong.any():
+        return int(a.size)
+    i, j, k = (int(n) for n in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    return Difference(f"logged weights {key.rpartition('.')[0]}", int(wrong.sum()), int(a.size),
+                      (np.inf, i), f"entry {i} of the log, target {j}, source {k}",
+                      (int(a[i, j, k]), int(b[i, j, k])))
 
 
 def _compare_tile(result: Comparison, one: rundir.RunFiles, two: rundir.RunFiles) -> None:

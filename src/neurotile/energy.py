@@ -69,7 +69,8 @@ def accesses(config: TileConfig, counters: dict[str, int], *, group_issues: int)
 
     Notes
     -----
-    An event reads one axon descriptor at least; further segments of an axon are not counted.
+    An event reads one axon descriptor at least; further segments of an axon are not counted, nor
+    are the reads of bistability.
     """
     reads, updates = counters["synapse_reads"], counters["updates"]
     # memory: (reads, writes) of rows
@@ -77,6 +78,9 @@ def accesses(config: TileConfig, counters: dict[str, int], *, group_issues: int)
             "threshold": (updates, 0), "v_reset": (updates, 0), "bias": (updates, 0),
             "decay": (updates, 0), "membrane": (updates, updates), "current": (updates, updates),
             "accumulator": (reads + updates, reads + updates), "route": (counters["spikes"], 0)}
+    if config.learns:
+        uses |= {"synapse": (reads, counters["synapse_writes"]), "theta_mem": (updates, 0),
+                 "calcium_rule": (updates, 0), "calcium": (reads + updates, updates)}
     found = [Access(m.name, *uses[m.name], m.word.width * m.lanes, m.bits)
              for m in memories(config)]
     width = config.axon_bits + 1

@@ -28,7 +28,7 @@ from .spec import (
     UserError,
     preset,
 )
-from .weights import network_weights, stored_weights
+from .weights import delivered_weights, stored_weights
 
 if TYPE_CHECKING:
     import nir
@@ -73,6 +73,20 @@ class Build:
     digest: str | None = None
     notes: tuple[str, ...] = ()
 
+    def with_weights(self, weights: Mapping[str, npt.NDArray[np.int64]]) -> "Build":
+        """Copy whose plastic projections have these weights, (targets, sources).
+
+        With ``Result.learnt`` a run goes on where another one ended, weights changed or not.
+
+        Raises
+        ------
+        UserError
+            There is no such plastic projection, or the weights do not fit it.
+        """
+        program = None if self.program is None else self.program.with_weights(weights)
+        network = self.network.with_weights(weights) if program is None else program.network
+        return replace(self, network=network, program=program)
+
     @property
     def output(self) -> Population:
         """The population that is read as the answer."""
@@ -113,8 +127,13 @@ class Result:
     def weights(self) -> dict[str, npt.NDArray[np.int64]]:
         """Final weights (targets, sources) by projection, read back from the tile if it ran."""
         if self.trace.tile is None or self.build.program is None:
-            return network_weights(self.build.network)
+            return delivered_weights(self.build.network, self.trace.weights)
         return stored_weights(self.build.program, self.trace.tile.synapse)
+
+    @property
+    def learnt(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Weights (targets, sources) of every plastic projection at the end of the run."""
+        return self.trace.weights
 
     @cached_property
     def digests(self) -> list[str]:
@@ -266,7 +285,8 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         spikes: npt.ArrayLike | Stimulus, *, labels: npt.ArrayLike | None = None,
         engine: str = "fast", keep_state: bool = False, record: Record | None = None,
         config: TileConfig | str | None = None, weight_bits: int | None = None,
-        state_bits: int | None = None, progress: Progress | None = None) -> Result:
+        state_bits: int | None = None, weights_every: int = 0,
+        progress: Progress | None = None) -> Result:
     """Run a network on spikes.
 
     Parameters
@@ -285,6 +305,8 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         Neurons whose membrane potential is kept; readouts are kept anyway.
     config, weight_bits, state_bits
         As for :func:`build`.
+    weights_every : int
+        Steps, counted through over all samples, after which plastic weights are kept each time.
     progress : callable, optional
         Called after each portion of samples.
 
@@ -305,8 +327,11 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
     metrics.check_labels(made.output, stimulus)
     _check_record(made.network, record)
     check_keys(made.network, record)
+    if weights_every < 0 or weights_every and made.network.learning is None:
+        raise UserError("weights_every must be a number of steps, and 0 for a network that does "
+                        f"not learn, not {weights_every}")
     start = time.perf_counter()
-    trace = _run(made, stimulus, engine, keep_state, record, progress)
+    trace = _run(made, stimulus, engine, keep_state, record, weights_every, progress)
     return Result(made, stimulus, trace, time.perf_counter() - start)
 
 
@@ -325,9 +350,10 @@ def _check_record(network: IntegerNetwork, record: Record | None) -> None:
 
 
 def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record: Record | None,
-         progress: Progress | None) -> Trace:
-    if keep_state or progress is None:
-        trace = _once(made, stimulus, engine, keep_state, record, 0, progress)
+         weights_every: int, progress: Progress | None) -> Trace:
+    # What a sample teaches the next one knows: there are no portions to start anew.
+    if keep_state or progress is None or made.network.learning is not None:
+        trace = _once(made, stimulus, engine, keep_state, record, weights_every, 0, progress)
         if progress is not None:
             progress(stimulus.samples, trace)
         return trace
@@ -335,7 +361,7 @@ def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record:
     while done < stimulus.samples:
         start = time.perf_counter()
         part = portion(stimulus, done, min(done + size, stimulus.samples))
-        parts.append(_once(made, part, engine, keep_state, record, done, progress))
+        parts.append(_once(made, part, engine, keep_state, record, 0, done, progress))
         done += part.samples
         progress(done, parts[-1])
         # At most fourfold: the first portion also compiles and loads.
@@ -345,10 +371,11 @@ def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record:
 
 
 def _once(made: Build, part: Stimulus, engine: str, keep_state: bool, record: Record | None,
-          before: int, progress: Progress | None) -> Trace:
+          weights_every: int, before: int, progress: Progress | None) -> Trace:
     if engine == "golden":
         from .models import golden
-        return golden.run(made.network, part, record=record, keep_state=keep_state)
+        return golden.run(made.network, part, record=record, keep_state=keep_state,
+                          weights_every=weights_every)
     if made.program is None:
         raise UserError(f"the {engine} engine needs a network that fits a tile")
 
@@ -358,6 +385,8 @@ def _once(made: Build, part: Stimulus, engine: str, keep_state: bool, record: Re
 
     if engine == "fast":
         from .sim.engine import run as run_fast
-        return run_fast(made.program, part, record=record, keep_state=keep_state, progress=tick)
+        return run_fast(made.program, part, record=record, keep_state=keep_state, progress=tick,
+                        weights_every=weights_every)
     from .hw.engine import run as run_rtl
-    return run_rtl(made.program, part, record=record, keep_state=keep_state, progress=tick)
+    return run_rtl(made.program, part, record=record, keep_state=keep_state, progress=tick,
+                   weights_every=weights_every)

@@ -93,4 +93,7 @@ def memory_arrays(result: "Result") -> Arrays:
     """Final states and weights by node, and the digest of every sample."""
     found: Arrays = {key: value.astype(np.int32) for key, value in result.trace.states.items()}
     found |= {f"{key}.w": value.astype(np.int32) for key, value in result.weights.items()}
+    found |= {f"{key}.learnt": value.astype(np.int32) for key, value in result.learnt.items()}
+    found |= {f"{key}.log": value.astype(np.int8)
+              for key, value in result.trace.weight_log.items()}
     return {**found, "digest": np.array(result.digests, "U64")}

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights of a network, by projection: as given, and as a tile's memories hold them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from .spec import IntegerNetwork, Program
+from .spec.event_formats import sdsp_synapse_word
 from .spec.formats import axon_word, route_word
+from .spec.learning import learning_switches_word
 
-__all__ = ["network_weights", "projection_keys", "stored_weights"]
+__all__ = ["delivered_weights", "network_weights", "projection_keys", "stored_weights"]
 
 Int = npt.NDArray[np.int64]
 
@@ -25,6 +29,16 @@ def network_weights(network: IntegerNetwork) -> dict[str, Int]:
     for key, e in zip(projection_keys(network), network.projections, strict=True):
         # Two projections with the same ends and delay act as their sum.
         found[key] = found.get(key, 0) + e.weights.astype(np.int64)
+    return found
+
+
+def delivered_weights(network: IntegerNetwork, learnt: Mapping[str, Int]) -> dict[str, Int]:
+    """Weights (targets, sources) that a spike adds, with what plastic projections have learnt."""
+    found = network_weights(network)
+    for e in network.projections:
+        if e.synapses is not None and network.learning is not None:
+            delivers = e.synapses.mapped | network.learning.propagate_unmapped
+            found[e.name] = np.where(delivers, learnt.get(e.name, e.weights), 0).astype(np.int64)
     return found
 
 
@@ -73,7 +87,12 @@ class _Reader:
         self.axons = axon_word(config).unpack(program.memories["axon"][:, 0])
         self.routes = route_word(config).unpack(program.memories["route"][:, 0])
         bits = np.asarray(synapse, np.int64) & (1 << config.weight_bits) - 1
-        if config.weight_bits == 1:
+        if config.learns:
+            fields, switches = sdsp_synapse_word().unpack(bits), program.learning
+            every = switches is not None and learning_switches_word().unpack(
+                switches.switches)["propagate_unmapped"]
+            self.values = fields["weight"] * (fields["mapped"] | every)
+        elif config.weight_bits == 1:
             self.values = 2 * bits - 1
         else:
             self.values = np.where(bits >> config.weight_bits - 1, bits - (1 << config.weight_bits),
@@ -105,9 +124,12 @@ class _Reader:
             count = int(self.axons["count"][axon]) + 1
             rows = (self.axons["row"][axon] + np.arange(count)) % config.synapse_words
             groups = (self.axons["group"][axon] + np.arange(count)) % config.groups
-            np.add.at(row, groups, self.values[rows])
+            values = self.values[rows]
+            if config.learns and self.axons["inhibitory"][axon]:
+                values = -values
+            np.add.at(row, groups, values)
             reached = groups[:, None] * config.lanes + np.arange(config.lanes)
-            relays |= set(reached[(self.values[rows] > 0) & ~self.mapped[reached]].tolist())
+            relays |= set(reached[(values > 0) & ~self.mapped[reached]].tolist())
             if self.axons["last"][axon]:
                 break
             axon = (axon + 1) % config.axons

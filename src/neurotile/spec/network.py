@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IntegerNetwork: a quantised network before it is mapped (docs/semantics.md, section 1)."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -228,7 +229,26 @@ class IntegerNetwork:
                                 f"not {projection.weights.shape}")
             _check_range(where, "weights", projection.weights, low, high)
 
+    def with_weights(self, weights: Mapping[str, Int]) -> "IntegerNetwork":
+        """Copy in which projections (``Projection.name``) have these weights, (targets, sources).
+
+        Raises
+        ------
+        UserError
+            There is no such projection, or the weights do not fit it.
+        """
+        if unknown := sorted(set(weights) - {e.name for e in self.projections}):
+            raise UserError(f"{self.name}: there is no projection {unknown[0]!r}")
+        return replace(self, projections=tuple(
+            replace(e, weights=np.asarray(weights[e.name])) if e.name in weights else e
+            for e in self.projections))
+
     def _check_learning(self, low: int, high: int) -> None:
+        names = [e.name for e in self.projections]
+        for projection in self.projections:
+            if projection.synapses is not None and names.count(projection.name) > 1:
+                raise UserError(f"projection {projection.name!r}: is plastic and must be the only "
+                                "one between its ends")
         if self.learning is not None:
             _check_whole(self.name, "weight_bits", self.weight_bits, 4, 4)
             for projection in self.projections:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Program: what is loaded into a tile, and how its neurons stand for those of the network."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from .config import TileConfig
 from .digest import digest
 from .errors import UserError
+from .event_formats import sdsp_synapse_word
 from .learning import TileLearning
 from .network import IntegerNetwork
 from .stimulus import Stimulus
@@ -79,6 +81,33 @@ class Program:
     def drain(self) -> int:
         """Tile steps after the last model step until every population has ended."""
         return max(place.offset for place in self.placement.values())
+
+    def with_weights(self, weights: Mapping[str, npt.NDArray[np.int64]]) -> "Program":
+        """Copy in which plastic projections have these weights, (targets, sources).
+
+        Raises
+        ------
+        UserError
+            A projection is not plastic, a synapse is not stored, or the weights do not fit.
+        """
+        word = sdsp_synapse_word()
+        offset, top = word.offset("weight"), word.field("weight").limits[1]
+        synapse = self.memories["synapse"].copy()
+        flat = synapse.reshape(-1)
+        for name, given in weights.items():
+            if name not in self.synapse_index:
+                raise UserError(f"{self.network.name}: there is no plastic projection {name!r}")
+            index, found = self.synapse_index[name], np.abs(np.asarray(given))
+            if found.shape == index.shape and (found[index < 0] != 0).any():
+                raise UserError(f"projection {name!r}: a synapse without mapping bit has no place "
+                                "on the tile and must keep the weight 0")
+        network = self.network.with_weights(weights)
+        for name, given in weights.items():
+            index = self.synapse_index[name]
+            stored, there = np.abs(np.asarray(given)).astype(np.uint64), index >= 0
+            flat[index[there]] &= ~(np.uint64(top) << np.uint64(offset))
+            flat[index[there]] |= stored[there] << np.uint64(offset)
+        return replace(self, network=network, memories={**self.memories, "synapse": synapse})
 
     @cached_property
     def digest(self) -> str:
