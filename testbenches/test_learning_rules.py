@@ -214,6 +214,12 @@ def test_bistability_counts_steps_in_which_synapses_learn(registers, words):
     assert synapse(Hand([], MAPPED | 4).run([[]] * 6, **registers)) == words
 
 
+def test_registers_have_their_widths():
+    words = [[MAPPED | 4]] * 2
+    trace = Hand([], words).run([[]] * 4, offset=8 + 1, period=256 + 2, rows=256 + 1)
+    assert synapse(trace) == [12, 12, 13, 13] and synapse(trace, row=1) == [12] * 4
+
+
 def test_bistability_follows_the_events_of_its_step():
     # From 4 an event depresses to 3, and from there it goes down, not up.
     trace = Hand([PLASTIC], MAPPED | 4, **DOWN).run([[], [0], [0]], period=2)
