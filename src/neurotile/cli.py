@@ -204,6 +204,42 @@ def odin_replay(
 
 
 @app.command()
+def learn(
+    data: Annotated[Path | None, typer.Option(
+        metavar="DIR", help="folder with the four MNIST files; default: embedded digits")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="directory to write")
+                   ] = Path("out/learn"),
+    images: Annotated[int | None, typer.Option(
+        min=1, metavar="N", help="images to teach; default: 6000, or all that there are")] = None,
+    test_images: Annotated[int | None, typer.Option(
+        min=1, metavar="N", help="only the first N test images")] = None,
+    neurons_per_class: Annotated[int, typer.Option(
+        min=1, max=25, metavar="N", help="output neurons of each class")] = 1,
+    seed: Annotated[int, typer.Option(
+        min=0, help="draws images, first weights and learning spikes")] = 0,
+    engine: Annotated[Engine, typer.Option(help="what runs the tile")] = Engine.FAST,
+    protocol: Annotated[Path | None, typer.Option(
+        metavar="PROTOCOL.toml", help="how images are taught; default: the best found")] = None,
+    no_deskew: Annotated[bool, typer.Option(
+        "--no-deskew", help="MNIST as it is, not sheared upright")] = False,
+    offline: Annotated[bool, typer.Option(
+        "--offline", help="teach nothing: ask with weights trained off-line")] = False,
+) -> None:
+    """Teach images to a tile in event mode by SDSP, then ask it for the test images.
+
+    \b
+    Example
+      neurotile learn
+      neurotile learn --data mnist --out out/mnist
+      neurotile learn --data mnist --offline
+    """
+    from .commands.learn import learn_command
+    learn_command(out, data=data, images=images, test_images=test_images,
+                  per_class=neurons_per_class, seed=seed, engine=engine.value, protocol=protocol,
+                  deskew=not no_deskew, offline=offline)
+
+
+@app.command()
 def presets(
     toml: Annotated[str | None, typer.Option(
         metavar="NAME", help="print this preset as TOML, to start a --config file from")] = None,

@@ -18,8 +18,9 @@ from .tile import PIXELS
 
 __all__ = ["OFFLINE", "held_weights", "main", "train_offline"]
 
-OFFLINE = {"offline": PROTOCOLS["single"].replace(name="offline", crop=20, deskew=0),
-           "offline_deskewed": PROTOCOLS["single"].replace(name="offline_deskewed", crop=20)}
+_ASKED = PROTOCOLS["single"].replace(crop=20, floor=60, precharge=25, baseline=4)
+OFFLINE = {"offline": _ASKED.replace(name="offline", deskew=0),
+           "offline_deskewed": _ASKED.replace(name="offline_deskewed")}
 """Protocols that the two sets of weights were trained for."""
 
 _BATCH, _STEP, _SCALE = 200, 0.05, 8.0

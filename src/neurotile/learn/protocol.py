@@ -20,6 +20,8 @@ class Protocol(Configuration):
         A value is outside its legal range; the message names key, value and range.
     """
 
+    presentations: int = whole_number(1, 100)
+    """How often every image is taught."""
     crop: int = whole_number(16, 28)
     """Side of the middle of a 28 x 28 image that becomes 16 x 16 pixels."""
     deskew: int = whole_number(0, 1)
@@ -40,8 +42,8 @@ class Protocol(Configuration):
     """Learning spikes per 1000 pixel spikes, at the first image."""
     rate_last: int = whole_number(0, 1000)
     """What this rate falls to."""
-    rate_images: int = whole_number(1, 1_000_000)
-    """Images in which the difference to it falls to 1/e."""
+    rate_decay: int = whole_number(0, 200)
+    """How fast: over all images the difference falls by a factor of exp(rate_decay / 10)."""
     weight_low: int = whole_number(0, 7)
     """Smallest weight before learning."""
     weight_high: int = whole_number(0, 7)
@@ -60,11 +62,14 @@ class Protocol(Configuration):
 
 
 _SINGLE = Protocol(
-    name="single", crop=20, deskew=1, floor=60, threshold=255, precharge=19, baseline=4, score=12,
-    margin=1, rate_first=250, rate_last=12, rate_images=2000, weight_low=1, weight_high=5, bags=0,
+    name="single", presentations=1, crop=20, deskew=1, floor=90, threshold=255, precharge=25,
+    baseline=5, score=14,
+    margin=4, rate_first=500, rate_last=2, rate_decay=50, weight_low=1, weight_high=5, bags=0,
     bag_spikes=0, ramp=200)
 
 PROTOCOLS = {protocol.name: protocol for protocol in (
     _SINGLE,
     _SINGLE.replace(name="bagged", bags=8, bag_spikes=18),
+    _SINGLE.replace(name="digits", presentations=10, floor=110, precharge=19, baseline=4, score=11,
+                    margin=2, rate_first=400),
 )}

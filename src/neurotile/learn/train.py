@@ -94,7 +94,7 @@ def teach(pixels: npt.NDArray[np.uint8], labels: Int, protocol: Protocol, *,
                                                labels[first:first + chunk], strict=True)):
             bag = int(rng.integers(protocol.bags)) if protocol.bags else None
             taught[k] = (owner == label) & ~(left_out[bag] if bag is not None else False)
-            decay = np.exp(-(first + k) / protocol.rate_images)
+            decay = np.exp(-protocol.rate_decay / 10 * (first + k) / len(pixels))
             rate = (protocol.rate_last + (protocol.rate_first - protocol.rate_last) * decay) / 1000
             lists.append(lesson(ranked(image, protocol.floor), np.flatnonzero(taught[k]), protocol,
                                 rng, rate=float(rate), bag=bag))

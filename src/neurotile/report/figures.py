@@ -83,14 +83,14 @@ def _steps(axes: "Axes", values: Any, shade: str, name: str) -> None:
               markersize=3, label=name)
 
 
-def plot(name: str, draw: Callable[["Axes"], None]) -> Markup:
-    """SVG of what ``draw`` draws; ``name`` is unique in a page."""
+def plot(name: str, draw: Callable[["Axes"], None], *, height: float = 2.5) -> Markup:
+    """SVG of what ``draw`` draws; ``name`` is unique in a page, ``height`` in inches, width 9.4."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     # The salt keeps the ids of the figures in one page apart, and the same from run to run.
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(9.4, 2.5), layout="constrained")
+        figure = Figure(figsize=(9.4, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())
         text = io.StringIO()

@@ -16,8 +16,8 @@ from .html import Markup, bar, colour, facts, section, table, tag
 if TYPE_CHECKING:
     from ..pipeline import Result
 
-__all__ = ["CYCLES", "accuracy_section", "cycles_section", "energy_section", "memory_section",
-           "network_section", "quantisation_section"]
+__all__ = ["CYCLES", "accuracy_section", "confusion_table", "cycles_section", "energy_section",
+           "figure", "memory_section", "network_section", "paragraph", "quantisation_section"]
 
 
 CYCLES = ("are counted from its first cycle to the barrier of its last step; the update behind "
