@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec import (
-    COUNTERS,
     EventConfig,
     Program,
     Stimulus,
     TileConfig,
+    TileLearning,
     Trace,
     UserError,
 )
@@ -179,6 +179,12 @@ def _runs(vectors: Vectors, program: Program, stimulus: Stimulus, trace: Trace) 
         raise UserError("the trace is of another program or stimulus than the testbench")
     events = program.events(stimulus, keep_state=trace.keep_state)
     vectors.write(Register.LENGTH, stimulus.samples * stimulus.steps // events.runs)
+    if config.learns:
+        learning = program.learning or TileLearning()
+        vectors.write(Register.SWITCHES, learning.switches)
+        vectors.write(Register.LEARN_OFFSET, learning.offset)
+        vectors.write(Register.BISTABILITY_PERIOD, learning.period)
+        vectors.write(Register.BISTABILITY_ROWS, learning.rows - 1)
     end_in = int(input_word(config).pack({"axon": 0, "end_of_step": 1}))
     end_out = int(output_word(config).pack({"neuron": 0, "end_of_step": 1}))
     row = tile.spike_run * events.steps + tile.spike_step
@@ -199,9 +205,18 @@ def _runs(vectors: Vectors, program: Program, stimulus: Stimulus, trace: Trace) 
         for name, values in tile.final.items():
             for neuron in range(program.groups * config.lanes):
                 vectors.read(MemoryId[name.upper()], neuron, int(values[run, neuron]))
-        for number, name in enumerate(COUNTERS):
+        for number, name in enumerate(config.counters):
             vectors.read(MemoryId.REGISTERS, Register.EVENTS + number,
                          int(tile.counters[name][run]))
+    if config.learns:
+        for index in _plastic(program):
+            vectors.read(MemoryId.SYNAPSE, index, int(tile.synapse.flat[index]))
+
+
+def _plastic(program: Program) -> list[int]:
+    """Words of the synapse memory that belong to plastic projections, ascending."""
+    words = [index[index >= 0].ravel() for index in program.synapse_index.values()]
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *words])).tolist()
 
 
 def testbench(config: TileConfig | EventConfig, vectors: Vectors) -> str:
