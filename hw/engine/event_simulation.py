@@ -15,6 +15,7 @@ from ...spec.event_formats import EventMemoryId, EventPhase, EventRegister
 from ...spec.event_run import Observer, Words
 from ...spec.formats import memories
 from .event_build import OBSERVED, event_library_of
+from .interrupts import noted_interrupts
 from .simulation import SimulatedTile, reads, register, writes
 
 __all__ = ["EventSimulation", "Processed"]
@@ -153,7 +154,6 @@ class EventSimulation(SimulatedTile):
 
         def guarded(call: Callable[[int], None]) -> Callable[[int], int]:
             def guard(number: int) -> int:
-                # Also the place where Python notices Ctrl-C.
                 try:
                     call(number)
                 except BaseException as error:
@@ -165,16 +165,9 @@ class EventSimulation(SimulatedTile):
             if progress is not None:
                 progress(done, total)
 
-        looked = 0
-
         def look(event: int) -> None:
-            nonlocal looked
             assert observe is not None
-            # Ctrl-C on the way into a callback, before its `try`, ends that call and is forgotten.
-            if event != looked:
-                raise KeyboardInterrupt
             observe(event, {name: words for name, (_, words) in shown.items()})
-            looked += 1
 
         job = _Job(
             count=total, words=words.ctypes.data, wait=events.wait,
@@ -183,7 +176,8 @@ class EventSimulation(SimulatedTile):
             image_count=len(shown), accepted=accepted.ctypes.data,
             progress=_Callback(guarded(report)),
             observe=_Callback(guarded(look)) if observe else _Callback())
-        result = self.library.tile_process(self._tile, ctypes.byref(job))
+        with noted_interrupts(failure):
+            result = self.library.tile_process(self._tile, ctypes.byref(job))
         if result == _TIMED_OUT:
             raise UserError(
                 f"{self.config.name}: event {job.failed_event}: the tile is still busy after "
@@ -193,8 +187,6 @@ class EventSimulation(SimulatedTile):
         if result != _DONE:
             raise RuntimeError("the tile's host port does not answer" if result == _STUCK
                                else "the tile breaks the protocol of events and idle")
-        if observe and looked != total:
-            raise KeyboardInterrupt
         report(total)
         spikes = np.zeros((4, self.library.tile_spike_count(self._tile)), np.int64)
         self.library.tile_spikes(self._tile, *(row.ctypes.data for row in spikes))

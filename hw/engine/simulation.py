@@ -16,6 +16,7 @@ from ...spec import TileConfig, TileEvents, UserError
 from ...spec.codes import MemoryId, Register
 from ...spec.formats import host_request_word, input_word, output_word
 from .build import library_of
+from .interrupts import noted_interrupts
 
 __all__ = ["Requests", "SimulatedTile", "Simulation", "StepLog", "TimedOut", "reads", "register",
            "writes"]
@@ -207,7 +208,6 @@ class Simulation(SimulatedTile):
         failure: list[BaseException] = []
 
         def report(done: int) -> int:
-            # Also the place where Python notices Ctrl-C.
             try:
                 if progress is not None:
                     progress(done, total)
@@ -228,7 +228,8 @@ class Simulation(SimulatedTile):
             barrier=barrier.ctypes.data, step_values=step_values.ctypes.data,
             log_values=log.values.ctypes.data, end_values=end_values.ctypes.data,
             progress=_ProgressFunction(report))
-        result = self.library.tile_run(self._tile, ctypes.byref(job))
+        with noted_interrupts(failure):
+            result = self.library.tile_run(self._tile, ctypes.byref(job))
         if result == _TIMED_OUT:
             raise TimedOut(job.failed_run, job.failed_step, step_limit)
         if failure:
