@@ -113,7 +113,8 @@ def _fields(session: "Session") -> Markup:
             axes.set_yticks([])
             axes.tick_params(length=0)
             assert axes.figure is not None
-            axes.figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01, label="weight")
+            axes.figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01, label="weight",
+                                ticks=[0, 7])
 
         height = 9.4 * len(canvas) / canvas.shape[1] + 0.25
         parts += [tag("h3", title), figure(plot(f"fields-{name}", draw, height=height),
