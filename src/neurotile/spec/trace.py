@@ -133,7 +133,7 @@ def log_steps(program: Program, stimulus: Stimulus, keep_state: bool, weights_ev
 def _weights(program: Program, words: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
     """Weights (..., targets, sources) of every plastic projection in synapse memories."""
     offset = sdsp_synapse_word().offset("weight")
-    flat = words.reshape(*words.shape[:-2], -1) >> offset & 7
+    flat = words.reshape(*words.shape[:-2], words.shape[-2] * words.shape[-1]) >> offset & 7
     found = {}
     for e in program.network.projections:
         if e.synapses is not None and e.name in program.synapse_index:
