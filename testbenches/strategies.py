@@ -31,7 +31,7 @@ from neurotile.spec.codes import DECAYING_MODELS, SILENT_MODELS
 from neurotile.spec.formats import axon_word, group_word, memories, step_calcium_rule_word
 
 __all__ = ["Case", "Choices", "Drawn", "RawCase", "Seeded", "cases", "random_case",
-           "random_config", "random_raw_case", "raw_cases"]
+           "random_config", "random_network", "random_raw_case", "random_stimulus", "raw_cases"]
 
 T = TypeVar("T")
 Int = npt.NDArray[np.int64]
@@ -96,6 +96,7 @@ class Case:
     stimulus: Stimulus
     record: Record
     keep_state: bool
+    weights_every: int = 0
 
     @property
     def network(self) -> IntegerNetwork:
@@ -135,11 +136,11 @@ def random_case(choices: Choices, config: TileConfig, *, attempts: int = 40) -> 
     """Case whose network fits the tile; what does not fit is drawn again, smaller."""
     for attempt in range(attempts):
         try:
-            network = _network(choices, config, room=1 / (1 + attempt / 4))
+            network = random_network(choices, config, room=1 / (1 + attempt / 4))
             program = map_network(network, config)
         except UserError:
             continue
-        stimulus = _stimulus(choices, network, (1 << config.step_bits) - 1 - program.drain)
+        stimulus = random_stimulus(choices, network, (1 << config.step_bits) - 1 - program.drain)
         record = {p.name: np.flatnonzero(choices.numbers().random(p.size) < 0.5)
                   for p in network.populations if choices.integer(0, 1)}
         return Case(program, stimulus, record, bool(choices.integer(0, 1)))
@@ -158,7 +159,8 @@ def raw_cases(draw: Any, config: TileConfig) -> RawCase:
     return random_raw_case(Drawn(draw), config)
 
 
-def _network(choices: Choices, config: TileConfig, room: float) -> IntegerNetwork:
+def random_network(choices: Choices, config: TileConfig, room: float) -> IntegerNetwork:
+    """Network that may fit the tile, of which it asks for a share ``room``."""
     count = choices.integer(1, max(1, round(4 * room)))
     groups = max(1, int(config.groups * room))
     populations: list[Population] = []
@@ -260,7 +262,8 @@ def _weights(choices: Choices, config: TileConfig, bits: int, targets: int, sour
     return weights.astype(np.int32)
 
 
-def _stimulus(choices: Choices, network: IntegerNetwork, most_steps: int) -> Stimulus:
+def random_stimulus(choices: Choices, network: IntegerNetwork, most_steps: int) -> Stimulus:
+    """Up to three samples of up to ``most_steps`` steps in all, and no more than 20 each."""
     samples = choices.integer(1, 3)
     steps = choices.integer(1, min(20, most_steps // samples))
     density = choices.pick([0.3, 0.3, 0.1, 0.8, 1.0, 0.0])
