@@ -15,6 +15,7 @@ from .event_config import (
 )
 from .event_run import EventProgram, Events, EventTrace, Switches
 from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
+from .mesh_config import MESH_COUNTERS, MESH_PRESETS, TEST_MESH_PRESETS, MeshConfig
 from .network import InputPort, IntegerNetwork, Population, Projection
 from .presets import PRESETS, TEST_PRESETS, any_preset, network_tile, preset
 from .program import Placement, Program, TileEvents
@@ -22,10 +23,11 @@ from .stimulus import Stimulus
 from .trace import Record, TileTrace, Trace, full_record, recorded_neurons, to_trace
 from .word import Field, Word
 
-__all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MODELS", "PRESETS",
-           "TEST_EVENT_PRESETS", "TEST_PRESETS", "CalciumRule", "EventConfig", "EventProgram",
-           "EventTrace", "Events", "Field", "InputPort", "IntegerNetwork", "Placement",
-           "Population", "Program", "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus",
-           "Switches", "TileConfig", "TileEvents", "TileLearning", "TileTrace", "Trace",
-           "UserError", "Word", "any_preset", "configuration_from_toml", "full_record",
-           "network_tile", "preset", "recorded_neurons", "to_trace"]
+__all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MESH_COUNTERS", "MESH_PRESETS",
+           "MODELS", "PRESETS", "TEST_EVENT_PRESETS", "TEST_MESH_PRESETS", "TEST_PRESETS",
+           "CalciumRule", "EventConfig", "EventProgram", "EventTrace", "Events", "Field",
+           "InputPort", "IntegerNetwork", "MeshConfig", "Placement", "Population", "Program",
+           "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus", "Switches", "TileConfig",
+           "TileEvents", "TileLearning", "TileTrace", "Trace", "UserError", "Word", "any_preset",
+           "configuration_from_toml", "full_record", "network_tile", "preset", "recorded_neurons",
+           "to_trace"]

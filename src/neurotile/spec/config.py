@@ -66,8 +66,15 @@ class TileConfig(Configuration):
     learning: str
     """``none``, or ``sdsp``: synapses of 3 bits with mapping bit, which learn (section 9)."""
 
+    delay: str
+    """``none``; on a mesh also ``scdq``, shared circular delay queue, or ``ring``."""
+    delay_bits: int = whole_number(1, 6)
+    """Bits of a delay in steps."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.delay not in ("none", "scdq", "ring"):
+            self._refuse("delay", "'none', 'scdq' or 'ring'")
         if self.parameters not in ("neuron", "shared"):
             self._refuse("parameters", "'neuron' or 'shared'")
         ordered = tuple(m for m in MODELS if m in self.models)
@@ -120,7 +127,13 @@ class TileConfig(Configuration):
     @property
     def axon_bits_total(self) -> int:
         """Bits of an axon descriptor."""
-        return self.row_bits + 2 * self.group_bits + (3 if self.learns else 1)
+        delay = {"none": 0, "scdq": self.delay_bits + 1, "ring": self.delay_bits}[self.delay]
+        return self.row_bits + 2 * self.group_bits + (3 if self.learns else 1) + delay
+
+    @property
+    def accumulator_rows(self) -> int:
+        """Rows of accumulators: a ring of delays has one per group and step ahead."""
+        return self.groups << self.delay_bits if self.delay == "ring" else self.groups
 
     @property
     def shared(self) -> bool:

@@ -20,11 +20,16 @@ def axon_word(config: TileConfig) -> Word:
     """Axon descriptor: one segment of a row of synapses."""
     learns = (Field("inhibitory", 1, "weights are subtracted"),
               Field("plastic", 1, "synapses learn")) if config.learns else ()
+    delays = {
+        "none": (),
+        "scdq": (Field("more", 1, "another level follows at the next address"),
+                 Field("skip", config.delay_bits, "steps between this level and the next")),
+        "ring": (Field("delay", config.delay_bits, "steps from arrival to effect"),)}[config.delay]
     return Word("axon", (
         Field("row", config.row_bits, "first synapse word"),
         Field("group", config.group_bits, "first group"),
         Field("count", config.group_bits, "number of groups minus one"),
-        Field("last", 1, "no further segment follows"), *learns))
+        Field("last", 1, "no further segment follows"), *learns, *delays))
 
 
 def group_word(config: TileConfig) -> Word:
@@ -130,7 +135,7 @@ def memories(config: TileConfig | EventConfig) -> tuple[Memory, ...]:
     if config.has_current:
         found.append(Memory(MemoryId.CURRENT, value("current", s), config.groups, config.lanes))
     found.append(Memory(MemoryId.ACCUMULATOR, value("accumulator", config.acc_bits),
-                        config.groups, config.lanes))
+                        config.accumulator_rows, config.lanes))
     found.append(Memory(MemoryId.ROUTE, route_word(config), config.neurons, 1))
     if config.learns:
         found += [Memory(MemoryId.THETA_MEM, value("theta_mem", s), rows, lanes),

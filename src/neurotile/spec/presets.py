@@ -13,7 +13,8 @@ _DEFAULT = TileConfig(
     name="default", axons=256, neurons=256, lanes=8, weight_bits=8, synapse_words=8192,
     state_bits=16, acc_bits=20, decay_bits=12, shift_bits=3, models=MODELS, parameters="neuron",
     parameter_sets=16, queue_depth=256, spike_fifo_depth=8, integrate_stages=1, update_stages=3,
-    step_bits=20, offset_bits=4, learning="none")
+    step_bits=20, offset_bits=4, learning="none",
+    delay="none", delay_bits=4)
 
 _SMALL = _DEFAULT.replace(name="small", axons=64, neurons=32, lanes=4, synapse_words=256,
                           queue_depth=32, step_bits=8, offset_bits=3)
