@@ -370,4 +370,4 @@ def random_config(choices: Choices, name: str, *, learning: str = "none") -> Til
         queue_depth=choices.pick([2, 4, 16, 64]), spike_fifo_depth=choices.pick([2, 4, 8]),
         integrate_stages=choices.integer(1, 2), update_stages=choices.integer(1, 4),
         step_bits=step_bits, offset_bits=choices.integer(1, min(8, step_bits)),
-        learning=learning)
+        learning=learning, delay="none", delay_bits=4)

@@ -42,7 +42,7 @@ def random_config(rng: np.random.Generator, *, learning: str = "none") -> TileCo
         queue_depth=power(1, 5), spike_fifo_depth=power(1, 4),
         integrate_stages=int(rng.integers(1, 3)), update_stages=int(rng.integers(1, 5)),
         step_bits=step_bits, offset_bits=int(rng.integers(1, 4)),
-        learning=learning)
+        learning=learning, delay="none", delay_bits=4)
 
 
 def random_case(config: TileConfig, rng: np.random.Generator, *, runs: int = 2, steps: int = 7,
