@@ -69,7 +69,7 @@ _SINGLE = Protocol(
 
 PROTOCOLS = {protocol.name: protocol for protocol in (
     _SINGLE,
-    _SINGLE.replace(name="bagged", bags=8, bag_spikes=18),
+    _SINGLE.replace(name="bagged", rate_decay=20, bags=8, bag_spikes=18),
     _SINGLE.replace(name="digits", presentations=10, floor=110, precharge=19, baseline=4, score=11,
                     margin=2, rate_first=400),
 )}
