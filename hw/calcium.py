@@ -51,26 +51,31 @@ class CalciumLane(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        rule, calcium = self.rule, self.word.calcium
-        counts = rule.enable & (rule.leak != 0)
-        due = self.word.leak_count == (rule.leak - 1)[:5]
-        leaks = Signal()
-        m.d.comb += leaks.eq(counts & due)
-
-        # Both outcomes of firing, before it is known which: the potential arrives late.
-        more, less = Signal(3, name="more"), Signal(3, name="less")
-        m.d.comb += [
-            more.eq(calcium + (rule.enable & ~leaks & ~calcium.all())),
-            less.eq(calcium - (leaks & calcium.any())),
-        ]
-        values: dict[str, Value] = {
-            "theta_mem": self.theta_mem,
-            "leak_count": Mux(counts, Mux(due, 0, self.word.leak_count + 1)[:5],
-                              self.word.leak_count)}
-        for name, result in (("spike", more), ("rest", less)):
-            learns = rule.enable & (result >= rule.theta1)
-            values |= {f"{name}_calcium": result, f"{name}_up": learns & (result < rule.theta3),
-                       f"{name}_down": learns & (result < rule.theta2)}
+        word, rule = self.word, self.rule
+        values: dict[str, Value] = {"theta_mem": self.theta_mem}
+        for name, bits in (("leak_count", 5), *((f"{case}_{what}", bits) for case in
+                           ("spike", "rest") for what, bits in
+                           (("calcium", 3), ("up", 1), ("down", 1)))):
+            values[name] = Signal(bits, name=name)
+        counts, leaks = Signal(), Signal()
+        learns = {"spike": Signal(name="spike_learns"), "rest": Signal(name="rest_learns")}
+        # All is 0 while no group is in the stage, so that nothing toggles.
+        with m.If(self.control[0].valid):
+            m.d.comb += [counts.eq(rule.enable & (rule.leak != 0)),
+                         values["leak_count"].eq(word.leak_count)]
+            with m.If(counts):
+                m.d.comb += [leaks.eq(word.leak_count == (rule.leak - 1)[:5]),
+                             values["leak_count"].eq(Mux(leaks, 0, word.leak_count + 1))]
+            # Both outcomes of firing, before it is known which: the potential arrives late.
+            m.d.comb += [
+                values["spike_calcium"].eq(
+                    word.calcium + (rule.enable & ~leaks & ~word.calcium.all())),
+                values["rest_calcium"].eq(word.calcium - (leaks & word.calcium.any()))]
+            for case in ("spike", "rest"):
+                calcium = values[f"{case}_calcium"]
+                m.d.comb += [learns[case].eq(rule.enable & (calcium >= rule.theta1)),
+                             values[f"{case}_up"].eq(learns[case] & (calcium < rule.theta3)),
+                             values[f"{case}_down"].eq(learns[case] & (calcium < rule.theta2))]
         for stage in range(self.config.update_stages - 1):
             # Data behind a valid bit: it alone needs a reset, and lets the data rest.
             later = {name: Signal(value.shape(), name=f"{name}_{stage + 1}", reset_less=True)
@@ -82,11 +87,13 @@ class CalciumLane(wiring.Component):
         def chosen(name: str) -> Value:
             return Mux(self.spike, values[f"spike_{name}"], values[f"rest_{name}"])
 
-        high = self.membrane >= values["theta_mem"]
-        m.d.comb += [
-            self.word_next.calcium.eq(chosen("calcium")),
-            self.word_next.leak_count.eq(values["leak_count"]),
-            self.word_next.up.eq(chosen("up") & high),
-            self.word_next.down.eq(chosen("down") & ~high),
-        ]
+        high = Signal()
+        with m.If(self.control[self.config.update_stages - 1].valid):
+            m.d.comb += [
+                high.eq(self.membrane >= values["theta_mem"]),
+                self.word_next.calcium.eq(chosen("calcium")),
+                self.word_next.leak_count.eq(values["leak_count"]),
+                self.word_next.up.eq(chosen("up") & high),
+                self.word_next.down.eq(chosen("down") & ~high),
+            ]
         return m

@@ -6,7 +6,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,12 +45,15 @@ class Sdsp(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         weight = self.word.weight
-        up = Mux(self.bistable, weight[-1], self.up)
-        down = ~up & (self.bistable | self.down)
-        m.d.comb += self.changed.eq(self.word)
-        with m.If(self.enable & (self.word.mapped | self.update_unmapped)):
-            with m.If(up & ~weight.all()):
-                m.d.comb += self.changed.weight.eq(weight + 1)
-            with m.Elif(down & weight.any()):
-                m.d.comb += self.changed.weight.eq(weight - 1)
+        may = self.enable & (self.word.mapped | self.update_unmapped)
+        up, down = Signal(), Signal()
+        m.d.comb += [
+            up.eq(Mux(self.bistable, weight[-1], self.up)),
+            down.eq(~up & (self.bistable | self.down)),
+            self.changed.mapped.eq(self.word.mapped),
+            # One adder: 1, -1 or 0.
+            self.changed.weight.eq(weight + Cat(
+                may & (up & ~weight.all() | down & weight.any()),
+                (may & down & weight.any()).replicate(2))),
+        ]
         return m

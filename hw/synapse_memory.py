@@ -110,7 +110,7 @@ class SynapseMemory(wiring.Component):
             m.d.comb += [
                 self.weights[lane].eq(Mux(inhibitory, -weight, weight)),
                 sdsp.word.eq(word),
-                sdsp.enable.eq(1),
+                sdsp.enable.eq(valid),
                 sdsp.update_unmapped.eq(self.update_unmapped),
                 sdsp.bistable.eq(bistable),
                 sdsp.up.eq(self.flags[lane].up),
