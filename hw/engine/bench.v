@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile as harness.cpp drives it: reset by itself, outputs always accepted.
+// The tile as harness.cpp or event_harness.cpp drives it: reset by itself, outputs always accepted.
+// TILE_FLAG is its last output: barrier, or in event mode idle.
 //
 // Were rst and the two `ready` inputs of the simulated top, Verilator would evaluate all logic that
 // depends on them, which is most of it, at every change of the clock.
@@ -16,7 +17,7 @@ module bench #(parameter INPUT_BITS = 1, parameter OUTPUT_BITS = 1) (
   output request_ready,
   output [31:0] response_payload,
   output response_valid,
-  output barrier
+  output flag
 );
   reg rst = 1;
   always @(posedge clk) rst <= 0;
@@ -29,6 +30,6 @@ module bench #(parameter INPUT_BITS = 1, parameter OUTPUT_BITS = 1) (
     .request__ready(request_ready),
     .response__payload(response_payload), .response__valid(response_valid),
     .response__ready(1'b1),
-    .barrier(barrier)
+    .`TILE_FLAG (flag)
   );
 endmodule

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,18 +83,17 @@ class Bench:
 
     Parameters
     ----------
-    verilog, harness : str
-        Files in this folder: module ``bench``, and the C++ that drives it.
-    included : dict of str to str
-        Name under which the harness includes a file, and the file in this folder.
+    harness : str
+        C++ file in this folder that drives it.
+    flag : str
+        Last output of the tile.
     """
 
-    verilog: str
     harness: str
-    included: dict[str, str] = field(default_factory=dict)
+    flag: str
 
 
-_STEPS = Bench("bench.v", "harness.cpp")
+_STEPS = Bench("harness.cpp", "barrier")
 
 
 @lru_cache
@@ -195,7 +194,7 @@ def build_library(config: TileConfig, verilog: str, *, control: str = "",
     control : str
         Verilator configuration (the content of a .vlt file), to make signals public.
     defines : sequence of str
-        Macros defined for harness.cpp.
+        Macros defined for the harness.
 
     Raises
     ------
@@ -216,8 +215,9 @@ def build_bench(bench: Bench, verilog: str, widths: tuple[int, int], *, control:
         Bits of an input and of an output word.
     """
     cache = cache_folder()
-    options = (*_VERILATE, f"-GINPUT_BITS={widths[0]}", f"-GOUTPUT_BITS={widths[1]}")
-    files = {"bench.v": bench.verilog, "harness.cpp": bench.harness, **bench.included}
+    options = (*_VERILATE, f"-GINPUT_BITS={widths[0]}", f"-GOUTPUT_BITS={widths[1]}",
+               f"-DTILE_FLAG={bench.flag}")
+    files = {"bench.v": "bench.v", "tile_sim.h": "tile_sim.h", "harness.cpp": bench.harness}
     sources = {"tile.vlt": f"`verilator_config\n{control}\n", "tile.v": whole_row_writes(verilog),
                **{name: Path(__file__).with_name(file).read_text()
                   for name, file in files.items()}}

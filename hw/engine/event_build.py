@@ -12,8 +12,7 @@ __all__ = ["OBSERVED", "build_event_library", "event_library_of"]
 OBSERVED = ("synapse", "state")
 """Memories that are read from the model without the host port."""
 
-_FOLDER = Path(__file__).parent
-_BENCH = Bench("event_bench.v", "event_harness.cpp", {"tile_harness.cpp": "harness.cpp"})
+_BENCH = Bench("event_harness.cpp", "idle")
 _CONTROL = "".join(f'public_flat_rd -module "tile.{name}_memory" -var "{name}"\n'
                    for name in OBSERVED)
 

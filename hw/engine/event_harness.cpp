@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drives one Verilated tile in event mode: a list of events per call.
 
-#include "tile_harness.cpp"
+#include "tile_sim.h"
 
 #include <algorithm>
 #include <cstring>
@@ -53,9 +53,10 @@ bool fill(Sim& sim, const Image& image) {
 
 Result process(Sim& sim, EventJob& job) {
     auto& tile = sim.tile;
+    const auto& idle = tile.flag;
     sim.spikes.clear();
     if (!sim.host(&job.run, 1, nullptr, 0)) return HOST_STUCK;
-    for (int64_t waited = 0; !tile.idle; waited++) {
+    for (int64_t waited = 0; !idle; waited++) {
         if (waited > PATIENCE) return PROTOCOL;
         sim.rise();
         sim.fall();
@@ -66,7 +67,7 @@ Result process(Sim& sim, EventJob& job) {
     Result result = DONE;
     while (true) {
         // The inputs of this cycle; the outputs that they do not change are settled.
-        if (tile.idle && !observed) {
+        if (idle && !observed) {
             observed = true;
             for (int64_t k = 0; k < job.image_count; k++)
                 if (!fill(sim, job.images[k])) return PROTOCOL;
@@ -76,8 +77,8 @@ Result process(Sim& sim, EventJob& job) {
             report = 0;
             if (job.progress(next)) result = STOPPED;
         }
-        if (result != DONE || (tile.idle && next == job.count)) break;
-        tile.i_valid = next < job.count && (!job.wait || tile.idle || tile.i_valid);
+        if (result != DONE || (idle && next == job.count)) break;
+        tile.i_valid = next < job.count && (!job.wait || idle || tile.i_valid);
         if (tile.i_valid) tile.i_payload = job.words[next];
         sim.fall();
         const bool taken = tile.i_valid && tile.i_ready;

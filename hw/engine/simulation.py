@@ -98,7 +98,6 @@ def _load(path: Path) -> ctypes.CDLL:
             ("tile_new", c_void_p, []), ("tile_free", None, [c_void_p]),
             ("tile_cycles", c_uint64, [c_void_p]),
             ("tile_host", c_int, [c_void_p, c_void_p, c_int64, c_void_p, c_int64]),
-            ("tile_run", c_int, [c_void_p, ctypes.POINTER(_Job)]),
             ("tile_spike_count", c_int64, [c_void_p]),
             ("tile_spikes", None, [c_void_p] * 5)):
         function = getattr(library, name)
@@ -162,6 +161,8 @@ class Simulation(SimulatedTile):
     def __init__(self, config: TileConfig, library: Path | None = None) -> None:
         self.config = config
         super().__init__(library or library_of(config))
+        run = self.library.tile_run
+        run.restype, run.argtypes = c_int, [c_void_p, ctypes.POINTER(_Job)]
 
     def run(self, events: TileEvents, *, step_reads: Requests, end_reads: Requests,
             step_limit: int, progress: Callable[[int, int], None] | None = None,
