@@ -41,11 +41,13 @@ class _Node:
     decay_v: Ints
     decay_i: Ints
     unit: int  # 2**decay_bits
+    top: float = 0.0
 
     @property
     def largest(self) -> float:
-        """Largest magnitude of a weight."""
-        return max((float(np.abs(w).max()) for w in self.weights.values()), default=0.0)
+        """Largest magnitude of a weight; ``top``, where it is given."""
+        return self.top or max((float(np.abs(w).max()) for w in self.weights.values()),
+                               default=0.0)
 
     def input_bound(self, weights: Mapping[str, npt.NDArray[Any]], bias: npt.NDArray[Any]
                     ) -> Floats:
@@ -64,8 +66,9 @@ class _Node:
 
 
 def quantise(network: FloatNetwork, *, weight_bits: int = 8, state_bits: int = 16,
-             decay_bits: int = 12, shift_bits: int = 3
-             ) -> tuple[IntegerNetwork, QuantisationReport]:
+             decay_bits: int = 12, shift_bits: int = 3,
+             largest_weights: Mapping[str, float] | None = None) -> tuple[
+                 IntegerNetwork, QuantisationReport]:
     """Integers for ``network``, and what they cost.
 
     Parameters
@@ -76,6 +79,10 @@ def quantise(network: FloatNetwork, *, weight_bits: int = 8, state_bits: int = 1
         1..16; 1 means -1 and +1, 2 means -1, 0 and +1.
     state_bits, decay_bits, shift_bits : int
         Formats of states, decay coefficients and shifts, as in ``TileConfig``.
+    largest_weights : dict of str to float, optional
+        What a spike over a synapse with the largest integer adds to the potential (or, times the
+        gain, to the current), by population; else that of the largest weight. Larger ones are
+        clipped.
 
     Raises
     ------
@@ -94,7 +101,7 @@ def quantise(network: FloatNetwork, *, weight_bits: int = 8, state_bits: int = 1
     weights: dict[tuple[str, str], npt.NDArray[np.int32]] = {}
     scales = {}
     for p in network.populations:
-        node = _prepare(network, p, 1 << decay_bits)
+        node = _prepare(network, p, 1 << decay_bits, (largest_weights or {}).get(p.name, 0.0))
         wanted = _weight_scale(node, weight_bits, limit)
         weight_scale = _fitted(node, wanted, limit, weight_bits, state_bits)
         stored = {s: _round(w, weight_scale, weight_bits) for s, w in node.weights.items()}
@@ -119,14 +126,14 @@ def quantise(network: FloatNetwork, *, weight_bits: int = 8, state_bits: int = 1
                                       tuple(nodes), tuple(warnings))
 
 
-def _prepare(network: FloatNetwork, p: FloatPopulation, unit: int) -> _Node:
+def _prepare(network: FloatNetwork, p: FloatPopulation, unit: int, top: float) -> _Node:
     bias = p.gain * p.bias
     # The integer models with a current have no constant of their own at the potential; a constant
     # current does the same once it has settled, a few tau_syn later.
     bias = bias + (p.leak * (1 - p.decay_i) if p.has_current else p.leak)
     return _Node(p, {e.source: p.gain[:, None] * e.weights for e in network.into(p.name)}, bias,
                  np.rint(p.decay_v * unit).astype(np.int64),
-                 np.rint(p.decay_i * unit).astype(np.int64), unit)
+                 np.rint(p.decay_i * unit).astype(np.int64), unit, top)
 
 
 def _weight_scale(node: _Node, bits: int, limit: int) -> float:

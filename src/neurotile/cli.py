@@ -81,6 +81,10 @@ def run(
     record: Annotated[list[str] | None, typer.Option(
         metavar="NODE[:NEURONS]", help="keep potentials, as lif1 or lif1:0,4,8-11; may be repeated"
     )] = None,
+    learn: Annotated[Path | None, typer.Option(
+        metavar="LEARN.toml", help="which projections learn, and how (docs/cli.md)")] = None,
+    weights_every: Annotated[int, typer.Option(
+        min=0, metavar="N", help="keep the plastic weights after every N steps")] = 0,
     no_report: Annotated[bool, typer.Option(
         "--no-report", help="leave out report.html")] = False,
 ) -> None:
@@ -98,7 +102,8 @@ def run(
     raise typer.Exit(run_command(
         model, spikes, out, engine=engine.value, preset_name=preset, config=config,
         weight_bits=weight_bits, state_bits=state_bits, dt=dt, reset=reset or [],
-        keep_state=keep_state, samples=samples, record=record or [], report=not no_report))
+        keep_state=keep_state, samples=samples, record=record or [], learn=learn,
+        weights_every=weights_every, report=not no_report))
 
 
 @app.command()

@@ -69,7 +69,8 @@ def confusion(labels: Int, predicted: Int, classes: int) -> Int:
 def synaptic_events(network: IntegerNetwork, stimulus: Stimulus, trace: Trace) -> int:
     """Synapses with non-zero weight that a spike reached within the run.
 
-    A spike that would arrive after the last step of its run does not count.
+    Of a plastic projection all synapses count that deliver, whatever their weight is just then. A
+    spike that would arrive after the last step of its run does not count.
     """
     steps = stimulus.samples * stimulus.steps if trace.keep_state else stimulus.steps
     row = np.repeat(np.arange(stimulus.samples * stimulus.steps), np.diff(stimulus.start))
@@ -79,7 +80,10 @@ def synaptic_events(network: IntegerNetwork, stimulus: Stimulus, trace: Trace) -
         line += port.size
     total = 0
     for e in network.projections:
-        fan_out = np.count_nonzero(e.weights, axis=0)
+        there = e.weights != 0
+        if e.synapses is not None and network.learning is not None:
+            there = e.synapses.mapped | network.learning.propagate_unmapped
+        fan_out = np.count_nonzero(there, axis=0)
         if e.source in first_line:
             arrives = row % steps + e.delay < steps
             count = np.bincount(stimulus.line[arrives], minlength=stimulus.inputs)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import nir
 
     from .models.float_network import FloatNetwork
+    from .models.learning_plan import LearningPlan
     from .models.quantisation_report import QuantisationReport
 
 __all__ = ["ENGINES", "Build", "Result", "build", "load", "run"]
@@ -194,8 +195,8 @@ def load(path: "str | Path | nir.NIRGraph", *, dt: float | None = None,
 
 def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
           config: TileConfig | str | None = None, weight_bits: int | None = None,
-          state_bits: int | None = None, mapped: bool = True,
-          file: str | Path | None = None) -> Build:
+          state_bits: int | None = None, mapped: bool = True, file: str | Path | None = None,
+          learning: "str | Path | LearningPlan | None" = None) -> Build:
     """Quantise and map a network.
 
     Parameters
@@ -210,6 +211,8 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
         False allows a network that fits no preset, for the golden engine.
     file : str or Path, optional
         Where a FloatNetwork was loaded from; its digest names the model in run directories.
+    learning : path of a TOML file or LearningPlan, optional
+        Which projections learn (docs/cli.md); weights are then -7..7.
 
     Raises
     ------
@@ -221,14 +224,19 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     _check_bits(weight_bits, state_bits)
     base = preset(config) if isinstance(config, str) else config
     if isinstance(network, IntegerNetwork):
-        if weight_bits is not None or state_bits is not None:
-            raise UserError("weight_bits and state_bits are fixed: the network is in integers")
+        if weight_bits is not None or state_bits is not None or learning is not None:
+            raise UserError("weight_bits, state_bits and learning are fixed: the network is in "
+                            "integers")
         return _place(Build(network), base, mapped)
+    from .models.learning_plan import read_plan
     from .models.quantise import quantise
-    formats = _varied(base or PRESETS["default"], weight_bits, state_bits)
+    plan = read_plan(learning, network, weight_bits)
+    formats = _varied(base or PRESETS["learning" if plan else "default"], weight_bits, state_bits)
     integers, report = quantise(
-        network, weight_bits=weight_bits or formats.weight_bits, state_bits=formats.state_bits,
-        decay_bits=formats.decay_bits, shift_bits=formats.shift_bits)
+        network, weight_bits=4 if plan else weight_bits or formats.weight_bits,
+        state_bits=formats.state_bits, decay_bits=formats.decay_bits,
+        shift_bits=formats.shift_bits, largest_weights=plan.largest_weights() if plan else None)
+    integers = plan.apply(integers) if plan else integers
     made = Build(integers, source=network, quantisation=report, digest=_file_digest(file),
                  notes=(*network.warnings, *report.warnings))
     return _place(made, formats if base else None, mapped)

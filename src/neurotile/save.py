@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a result as a run directory (docs/cli.md)."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,10 @@ def run_description(result: "Result") -> dict[str, Any]:
     """What ran: digests, formats, tile, options."""
     build, trace, stimulus = result.build, result.trace, result.stimulus
     network = build.network
+    rule = network.learning
+    learning = None if rule is None else {
+        "rule": asdict(rule),
+        "plastic": [e.name for e in network.projections if e.synapses is not None]}
     return {
         "made_by": MARK, "version": __version__, "engine": trace.engine,
         "model": build.digest, "name": network.name,
@@ -51,7 +56,7 @@ def run_description(result: "Result") -> dict[str, Any]:
         "spiking": [p.name for p in network.populations if p.spikes],
         "record": {name: index.tolist() for name, index in trace.record.items()},
         "config": None if build.config is None else build.config.to_dict(),
-        "notes": list(build.notes), "options": result.options}
+        "learning": learning, "notes": list(build.notes), "options": result.options}
 
 
 def check_keys(network: IntegerNetwork, record: Record | None) -> None:

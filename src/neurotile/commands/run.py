@@ -28,7 +28,16 @@ from ..spec import (
     network_tile,
 )
 from ..spec.folders import check_folder
-from .text import count, line, network_line, percent, quantity, tile_line
+from .text import (
+    count,
+    learning_line,
+    learnt_line,
+    line,
+    network_line,
+    percent,
+    quantity,
+    tile_line,
+)
 
 __all__ = ["any_tile_config", "load_and_build", "parse_record", "run_command", "run_shown",
            "tile_config"]
@@ -42,7 +51,8 @@ _BUILDING = {"golden": "the golden model is at work",
 def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_name: str | None,
                 config: Path | None, weight_bits: int | None, state_bits: int | None,
                 dt: float | None, reset: Sequence[str], keep_state: bool, samples: int | None,
-                record: Sequence[str], report: bool) -> int:
+                record: Sequence[str], learn: Path | None, weights_every: int, report: bool
+                ) -> int:
     """Do the command and return the exit code: 1 if spikes were dropped.
 
     Raises
@@ -50,20 +60,24 @@ def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_nam
     UserError
         An argument or a file is wrong.
     """
-    check_folder(out, RUN, inputs=(model, spikes, config))
+    check_folder(out, RUN, inputs=(model, spikes, config, learn))
+    if weights_every and learn is None:
+        raise UserError("--weights-every needs --learn LEARN.toml: without it no weight changes")
     tile = tile_config(preset_name, config)
     stimulus = Stimulus.from_file(spikes)
     if samples is not None:
         stimulus = stimulus.first(samples)
     made = load_and_build(model, tile, weight_bits, state_bits, dt, parse_reset(reset),
-                          mapped=engine != "golden" or tile is not None)
+                          mapped=engine != "golden" or tile is not None, learning=learn)
     if stimulus.inputs != made.network.input_size:
         raise UserError(f"{spikes}: spikes have {stimulus.inputs} inputs, {model} has "
                         f"{made.network.input_size}")
     options = {"weight_bits": weight_bits, "state_bits": state_bits, "dt": dt,
-               "reset": list(reset), "engine": engine, "samples": samples}
+               "reset": list(reset), "engine": engine, "samples": samples,
+               "weights_every": weights_every}
     result = run_shown(made, stimulus, engine=engine, keep_state=keep_state,
-                       record=parse_record(record, made.network), options=options)
+                       record=parse_record(record, made.network), options=options,
+                       weights_every=weights_every)
     result.save(out, report=report)
     line("written", f"{out}" + (f", report: {out / 'report.html'}" if report else ""))
     if result.dropped:
@@ -103,10 +117,10 @@ def any_tile_config(preset_name: str | None, config: Path | None
 
 def load_and_build(model: Path, tile: TileConfig | None, weight_bits: int | None,
                    state_bits: int | None, dt: float | None, reset: dict[str, str], *,
-                   mapped: bool) -> Build:
+                   mapped: bool, learning: Path | None = None) -> Build:
     """Read, quantise and map, and print what came out of it."""
     made = build(load(model, dt=dt, reset=reset), config=tile, weight_bits=weight_bits,
-                 state_bits=state_bits, mapped=mapped, file=model)
+                 state_bits=state_bits, mapped=mapped, file=model, learning=learning)
     network = made.network
     line("network", network_line(network))
     for note in made.notes:
@@ -117,6 +131,8 @@ def load_and_build(model: Path, tile: TileConfig | None, weight_bits: int | None
         clipped = sum(t.clipped for t in made.quantisation.tensors)
         line("numbers", f"{network.weight_bits}-bit weights (largest error {percent(worst, 2)} of "
              f"the largest weight, {clipped} clipped), {network.state_bits}-bit states")
+    if network.learning is not None:
+        line("learning", learning_line(network))
     if made.program is not None:
         chosen = next(note for note in made.notes if note.startswith("tile:"))
         line("tile", chosen.removeprefix("tile: "))
@@ -160,7 +176,8 @@ def _indices(text: str, item: str) -> Any:
 
 
 def run_shown(made: Build, stimulus: Stimulus, *, engine: str, keep_state: bool = False,
-              record: Record | None = None, options: dict[str, Any] | None = None) -> Result:
+              record: Record | None = None, options: dict[str, Any] | None = None,
+              weights_every: int = 0) -> Result:
     """Run with first numbers and a progress bar, and print the outcome."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -191,7 +208,7 @@ def run_shown(made: Build, stimulus: Stimulus, *, engine: str, keep_state: bool 
     try:
         bar.start()
         result = run(made, stimulus, engine=engine, keep_state=keep_state, record=record,
-                     progress=progress)
+                     weights_every=weights_every, progress=progress)
     finally:
         patience.cancel()
         bar.stop()
@@ -216,4 +233,6 @@ def _print_outcome(result: Result) -> None:
         line("", f"{count(found['cycles'], 'cycle')}, {found['cycles_per_step']['mean']:.1f} per "
                  f"step, lanes {percent(found['lane_utilisation'] or 0)} used, "
                  f"{quantity(found['energy']['pj_per_sample'] * 1e-12, 'J')} per sample (model)")
+    if result.learnt:
+        line("learnt", learnt_line(result.build.network, result.learnt))
     line("time", f"{result.seconds:.2f} s in the {result.trace.engine} engine")

@@ -3,11 +3,12 @@
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["count", "line", "network_line", "percent", "quantity", "size", "tile_line", "waiting"]
+__all__ = ["count", "learning_line", "learnt_line", "line", "network_line", "percent",
+           "quantity", "size", "tile_line", "waiting"]
 
 from ..spec import IntegerNetwork, Program
 
@@ -64,6 +65,31 @@ def network_line(network: IntegerNetwork) -> str:
             f"{count(sum(p.size for p in network.populations), 'neuron')} in "
             f"{len(network.populations)} {_nodes(network.populations)}, "
             f"{count(synapses, 'synapse')}")
+
+
+def learning_line(network: IntegerNetwork) -> str:
+    """What learns in a network, in one line."""
+    rule = network.learning
+    assert rule is not None
+    found = [e for e in network.projections if e.synapses is not None]
+    parts = [f"{e.name} ({count(int(e.synapses.mapped.sum()), 'mapped synapse')})"
+             for e in found if e.synapses is not None]
+    switches = [name.replace("_", " ") for name in ("update_unmapped", "propagate_unmapped")
+                if getattr(rule, name)]
+    switches += [] if rule.learn else ["learn off"]
+    every = f"bistability every {count(rule.bistability, 'step')}"
+    return ", ".join([*parts, *switches, every if rule.bistability else "no bistability"])
+
+
+def learnt_line(network: IntegerNetwork, learnt: Mapping[str, Any]) -> str:
+    """How many plastic weights changed, in one line."""
+    parts = []
+    for e in network.projections:
+        if e.name in learnt:
+            change = abs(learnt[e.name]) - abs(e.weights)
+            parts.append(f"{e.name}: {count(int((change > 0).sum()), 'weight')} larger, "
+                         f"{count(int((change < 0).sum()))} smaller, of {count(change.size)}")
+    return "; ".join(parts)
 
 
 def _nodes(nodes: Sequence[Any]) -> str:
