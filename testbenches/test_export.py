@@ -24,6 +24,7 @@ from neurotile.sim import engine as fast
 from neurotile.spec import TEST_EVENT_PRESETS, TEST_PRESETS, UserError, any_preset, preset
 from neurotile.spec.formats import memories
 from neurotile.testbenches.event_strategies import random_event_case
+from neurotile.testbenches.learning_cases import LEARNING_PRESETS
 from neurotile.testbenches.strategies import Case, Seeded, random_case
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,9 +93,10 @@ def yosys_bits(verilog: Path) -> dict[str, int]:
     return {"ff": sum(int(count) * int(width) for count, width in flops), "memory": int(memory[1])}
 
 
-@pytest.mark.parametrize("name", ["test_all", "test_one_lane", "test_readout", "test_event"])
+@pytest.mark.parametrize("name", ["test_all", "test_one_lane", "test_readout", "test_event",
+                                  "test_learning_deep"])
 def test_inventory_counts_every_bit(name, tmp_path):
-    export_dir(any_preset(name), tmp_path / "out")
+    export_dir(LEARNING_PRESETS.get(name) or any_preset(name), tmp_path / "out")
     inventory = json.loads((tmp_path / "out" / "inventory.json").read_text())
     bits = {kind: sum(site["width"] * site["depth"] for site in inventory["sites"]
                       if site["kind"] == kind) for kind in ("ff", "memory")}
