@@ -3,7 +3,6 @@
 
 #include "tile_sim.h"
 
-#include <algorithm>
 #include <cstring>
 
 // One memory of the model, read without the host port, and where its words are put.
@@ -40,11 +39,15 @@ bool fill(Sim& sim, const Image& image) {
     const int64_t bytes = int64_t(variable->entSize());
     const uint64_t mask = (uint64_t(1) << image.width) - 1;
     uint64_t* word = image.words;
+    const uint8_t* end = row + image.rows * bytes;
     for (int64_t number = 0; number < image.rows; number++, row += bytes) {
         for (int64_t lane = 0; lane < image.lanes; lane++) {
             const int64_t bit = lane * image.width;
             uint64_t bits = 0;
-            std::memcpy(&bits, row + bit / 8, size_t(std::min<int64_t>(8, bytes - bit / 8)));
+            const uint8_t* from = row + bit / 8;
+            // Bits of the next row do no harm, and a fixed size makes the copy one instruction.
+            if (end - from >= 8) std::memcpy(&bits, from, 8);
+            else std::memcpy(&bits, from, size_t(end - from));
             *word++ = bits >> bit % 8 & mask;
         }
     }
