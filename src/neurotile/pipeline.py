@@ -338,9 +338,9 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
     if weights_every < 0 or weights_every and made.network.learning is None:
         raise UserError("weights_every must be a number of steps, and 0 for a network that does "
                         f"not learn, not {weights_every}")
-    start = time.perf_counter()
+    start, options = time.perf_counter(), {"weights_every": weights_every} if weights_every else {}
     trace = _run(made, stimulus, engine, keep_state, record, weights_every, progress)
-    return Result(made, stimulus, trace, time.perf_counter() - start)
+    return Result(made, stimulus, trace, time.perf_counter() - start, options)
 
 
 def _check_record(network: IntegerNetwork, record: Record | None) -> None:

@@ -5,12 +5,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import __version__, report
 from ..commands.text import count, percent
 from ..report.figures import plot
 from ..report.html import Markup, facts, section, table, tag
+from ..report.learning import fields_figure, mosaic
 from ..report.sections import confusion_table, figure, paragraph
 from .images import SIDE
 from .protocol import CLASSES
@@ -56,9 +56,9 @@ def _header(session: "Session") -> Markup:
     if found["cycles_per_lesson"]:
         tiles.append(("cycles per lesson", f"{found['cycles_per_lesson']:,.0f}",
                       f"{found['events_per_lesson']:,.0f} events"))
-    if found["cycles_to_first_spike"]:
-        tiles.append(("cycles per answer", f"{found['cycles_to_first_spike']:,.0f}",
-                      "to the first spike"))
+    if found["cycles_per_answer"]:
+        tiles.append(("cycles per answer", f"{found['cycles_per_answer']:,.0f}",
+                      "to the first spike" if found["neurons"] == CLASSES else "whole ramp"))
     how = ("weights trained off-line" if session.lessons is None
            else "learnt by SDSP with a teacher")
     return tag("header", Markup(
@@ -86,39 +86,17 @@ def _accuracy(session: "Session") -> Markup:
     return section("accuracy", "Accuracy", *parts)
 
 
-def _mosaic(weights: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    rows = min(_SHOWN_ROWS, weights.shape[1] // CLASSES)
-    canvas = np.full((rows * (SIDE + 1) - 1, CLASSES * (SIDE + 1) - 1), np.nan)
-    for k in range(rows * CLASSES):
-        y, x = (SIDE + 1) * (k // CLASSES), (SIDE + 1) * (k % CLASSES)
-        canvas[y:y + SIDE, x:x + SIDE] = weights[:, k].reshape(SIDE, SIDE)
-    return canvas
-
-
 def _fields(session: "Session") -> Markup:
     parts = []
     shown = [("after", "After learning", session.weights)]
     if session.lessons is not None:
         shown.insert(0, ("before", "Before", session.before))
     for name, title, weights in shown:
-        canvas = _mosaic(weights)
-
-        def draw(axes: "Axes", canvas: npt.NDArray[np.float64] = canvas) -> None:
-            image = axes.imshow(canvas, cmap="magma", vmin=0, vmax=7, interpolation="nearest",
-                                aspect="equal")
-            axes.grid(visible=False)
-            axes.spines[:].set_visible(False)
-            axes.set_xticks((SIDE + 1) * np.arange(CLASSES) + SIDE // 2,
-                            [str(k) for k in range(CLASSES)])
-            axes.set_yticks([])
-            axes.tick_params(length=0)
-            assert axes.figure is not None
-            axes.figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01, label="weight",
-                                ticks=[0, 7])
-
-        height = 9.4 * len(canvas) / canvas.shape[1] + 0.25
-        parts += [tag("h3", title), figure(plot(f"fields-{name}", draw, height=height),
-                                           "Weights from the 16 x 16 pixels; a column per class.")]
+        fields = weights.T[:_SHOWN_ROWS * CLASSES].reshape(-1, SIDE, SIDE).astype(np.float64)
+        labels = {(SIDE + 1) * k + SIDE // 2: str(k) for k in range(CLASSES)}
+        parts += [tag("h3", title), figure(
+            fields_figure(f"fields-{name}", mosaic(fields, CLASSES), labels),
+            "Weights from the 16 x 16 pixels; a column per class.")]
     more = session.weights.shape[1] // CLASSES - _SHOWN_ROWS
     if more > 0:
         parts.append(paragraph(f"{count(more, 'more row')} not shown.", class_="note"))
@@ -156,7 +134,7 @@ def _calcium(session: "Session") -> Markup:
             axes.plot(history.images[1:], 100 * history.calcium[1:, row, 1] / total[1:, row],
                       color=shade, label=name, linewidth=1.4)
         axes.set(xlabel="images presented", ylabel="neurons in %", ylim=(0, None))
-        axes.legend(loc="upper right", fontsize=8)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, fontsize=8)
 
     rows = [[name, *(f"{n / images.sum():.3f}" for n in history.calcium[:, row].sum(axis=0))]
             for row, name in ((1, "taught"), (0, "not taught"))]

@@ -34,9 +34,9 @@ class FloatCheck:
 
 
 def check_with_float(result: "Result") -> FloatCheck | None:
-    """Run the float model as far as time allows; None without one, or with kept state."""
+    """Run the float model as far as time allows; None without one, with kept state or learning."""
     source, trace, stimulus = result.build.source, result.trace, result.stimulus
-    if source is None or trace.keep_state:
+    if source is None or trace.keep_state or result.build.network.learning is not None:
         return None
     per_sample = stimulus.steps * sum(e.weights.size for e in source.projections)
     samples = min(stimulus.samples, int(_WORK / max(per_sample, 1)))

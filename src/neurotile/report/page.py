@@ -9,6 +9,7 @@ from .. import __version__
 from ..commands.text import count, network_line, percent, quantity
 from .floating import check_with_float
 from .html import Markup, section, tag
+from .learning import learning_section
 from .sections import (
     CYCLES,
     accuracy_section,
@@ -26,18 +27,21 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_CONTENTS = (("network", "Network"), ("accuracy", "Accuracy"), ("spikes", "Spikes"),
-             ("potentials", "Potentials"), ("cycles", "Cycles"), ("memory", "Memory"),
-             ("quantisation", "Quantisation"), ("energy", "Energy"))
+_CONTENTS = (("network", "Network"), ("accuracy", "Accuracy"), ("learning", "Learning"),
+             ("spikes", "Spikes"), ("potentials", "Potentials"), ("cycles", "Cycles"),
+             ("memory", "Memory"), ("quantisation", "Quantisation"), ("energy", "Energy"))
 
 
 def render(result: "Result") -> str:
     """HTML text of the report on ``result``."""
     shown, reference = choose(result), check_with_float(result)
+    learns = result.build.network.learning is not None
     body = [_header(result),
             tag("nav", Markup("".join(tag("a", title, href=f"#{name}")
-                                      for name, title in _CONTENTS))),
-            network_section(result), accuracy_section(result, reference), _spikes(shown),
+                                      for name, title in _CONTENTS
+                                      if learns or name != "learning"))),
+            network_section(result), accuracy_section(result, reference),
+            *([learning_section(result)] if learns else []), _spikes(shown),
             _potentials(result, shown), cycles_section(result), memory_section(result),
             quantisation_section(result, reference), energy_section(result), _footer(result)]
     # "<" is the only character that could end the script early.
@@ -109,7 +113,7 @@ def _spikes(shown: Shown) -> Markup:
 
 def _potentials(result: "Result", shown: Shown) -> Markup:
     if shown.golden is None:
-        check = "These samples were too large to run again on the golden model."
+        check = "These samples would take too long to run again on the golden model."
     elif result.trace.engine == "golden":
         check = "This run is the golden model's own."
     elif shown.differs:

@@ -56,7 +56,9 @@ def choose(result: "Result") -> Shown:
     stimulus, trace = result.stimulus, result.trace
     most = max(1, min(_SAMPLES, _STEPS // stimulus.steps, stimulus.samples))
     samples = list(range(most))
-    if stimulus.labels is not None and not trace.keep_state:
+    # Where weights change, the golden model needs all samples from the first one on.
+    learns = result.build.network.learning is not None
+    if stimulus.labels is not None and not trace.keep_state and not learns:
         wrong = np.flatnonzero(predictions(result.build.output, trace) != stimulus.labels)
         wrong = wrong[:min(_WRONG, most // 2)]
         right = [s for s in range(min(stimulus.samples, 4 * most)) if s not in set(wrong.tolist())]
@@ -81,7 +83,8 @@ def _golden(result: "Result", samples: list[int], part: Stimulus) -> tuple[Trace
     from ..models import golden
     network, trace = result.build.network, result.trace
     work = part.samples * part.steps * sum(e.weights.size for e in network.projections)
-    if work > _GOLDEN_WORK or (trace.keep_state and part.steps < result.stimulus.steps
+    goes_on = trace.keep_state or network.learning is not None
+    if work > _GOLDEN_WORK or (goes_on and part.steps < result.stimulus.steps
                                and part.samples > 1):
         return None, 0
     found = golden.run(network, part, record=_interesting(result, samples),
