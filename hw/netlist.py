@@ -166,7 +166,8 @@ def _sites_of(modules: dict[str, str], module: str, instance: str) -> Iterator[S
                 what, width = "address", int(_value(content, r"parameter \\ABITS"))
             yield Site(instance, _read_register(memory, what, ports), width, 1, "ff", None)
         elif kind.startswith("\\"):
-            children.append((kind[1:], cell[1:]))
+            if kind[1:] in modules:  # else an instance of what is exported, and listed, on its own
+                children.append((kind[1:], cell[1:]))
         elif kind != "$memwr_v2" and not _STATELESS.match(kind):
             raise RuntimeError(f"{instance}: cell type {kind} may hold state and is not known")
     for kind, cell in children:
