@@ -268,7 +268,7 @@ def test_presets_are_listed_and_printed_as_toml(cli, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["run", "compare", "rtl", "info", "bench", "presets", "demo",
-                                     "odin-replay"])
+                                     "odin-replay", "learn"])
 def test_every_command_has_help_with_an_example(cli, command):
     done = cli(command, "--help")
     assert done.code == 0 and f"Example\n    neurotile {command}" in done.out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..learn.images import digits, mnist
 from ..learn.offline import OFFLINE, held_weights
-from ..learn.protocol import PROTOCOLS, Protocol
+from ..learn.protocol import Protocol
 from ..learn.session import LEARNT, default_protocol, hold
 from ..spec import UserError
 from ..spec.folders import check_folder
@@ -30,7 +30,7 @@ def learn_command(out: Path, *, data: Path | None, images: int | None, test_imag
     if offline and (data is None or images is not None or per_class != 1 or protocol is not None):
         raise UserError("--offline takes weights that were trained on MNIST, for 10 neurons: it "
                         "needs --data, and no --images, --neurons-per-class or --protocol")
-    chosen = default_protocol(per_class) if data is not None else PROTOCOLS["digits"]
+    chosen = default_protocol(per_class, "digits" if data is None else "MNIST")
     if offline:
         chosen = OFFLINE["offline_deskewed" if deskew else "offline"]
     elif protocol is not None:
@@ -52,10 +52,10 @@ def learn_command(out: Path, *, data: Path | None, images: int | None, test_imag
         line("learnt", f"{count(found['images'], 'image')}, {count(found['neurons'], 'neuron')}, "
              f"{found['events_per_lesson']:,.0f} events"
              + (f" and {cycles:,.0f} cycles" if cycles else "") + " each")
-    cycles = found["cycles_to_first_spike"]
+    cycles = found["cycles_per_answer"]
     line("result", f"accuracy {percent(found['accuracy'], 2)} on "
          f"{count(found['test_images'], 'test image')}"
-         + (f", {cycles:,.0f} cycles to the first spike" if cycles else ""))
+         + (f", {cycles:,.0f} cycles to an answer" if cycles else ""))
     session.save(out)
     line("time", f"{time.perf_counter() - started:.1f} s in the {engine} engine")
     line("written", f"{out}, report: {out / 'report.html'}")

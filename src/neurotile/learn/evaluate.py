@@ -30,7 +30,8 @@ class Answers:
     label : ndarray of int64, (images,)
         Class whose neurons fire first, summed over its neurons; ties go to the lowest.
     events, cycles : ndarray of int64, (images,)
-        Events of the question, and clock cycles up to its first spike (0: no cycles known).
+        Events of the question, and clock cycles until the host can know the answer: up to the first
+        spike, or to the end with several neurons per class (0: no cycles known).
     """
 
     times: Int
@@ -75,7 +76,8 @@ def answers(weights: npt.NDArray[np.uint8], pixels: npt.NDArray[np.uint8], proto
         if trace.accepted is not None and trace.spike_cycle is not None and trace.end is not None:
             begin = trace.accepted[starts[:-1]]
             done = np.append(begin[1:], trace.end)
-            np.minimum.at(done, image, trace.spike_cycle)
+            if neurons == CLASSES:
+                np.minimum.at(done, image, trace.spike_cycle)
             cycles[chunk] = done - begin
         if progress is not None:
             progress(first + len(lists))

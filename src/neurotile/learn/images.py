@@ -91,7 +91,7 @@ def _read_idx(folder: Path, name: str, dimensions: int) -> Bytes:
 
 
 def digits() -> Images:
-    """The zoo's 450 test digits of 8 x 8 pixels, 16 x 16 here: 300 to learn, 150 to test."""
+    """The zoo's 454 test digits of 8 x 8 pixels, 16 x 16 here: 300 to learn, 154 to test."""
     spikes, labels = zoo.test_set("digits")
     grey = 255 - 255 * spikes.argmax(axis=1) // 8
     pictures = np.where(spikes.any(axis=1), grey, 0).astype(np.uint8).reshape(-1, 8, 8)

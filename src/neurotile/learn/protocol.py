@@ -67,9 +67,13 @@ _SINGLE = Protocol(
     margin=4, rate_first=500, rate_last=2, rate_decay=50, weight_low=1, weight_high=5, bags=0,
     bag_spikes=0, ramp=200)
 
+_DIGITS = _SINGLE.replace(
+    name="digits", presentations=10, floor=110, precharge=19, baseline=4, score=11, margin=2,
+    rate_first=400)
+
 PROTOCOLS = {protocol.name: protocol for protocol in (
     _SINGLE,
     _SINGLE.replace(name="bagged", rate_decay=20, bags=8, bag_spikes=18),
-    _SINGLE.replace(name="digits", presentations=10, floor=110, precharge=19, baseline=4, score=11,
-                    margin=2, rate_first=400),
+    _DIGITS,
+    _DIGITS.replace(name="digits_bagged", bags=8, bag_spikes=18),
 )}

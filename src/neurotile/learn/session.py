@@ -80,9 +80,10 @@ class Session:
             (new / "report.html").write_text(render(self), encoding="utf-8")
 
 
-def default_protocol(per_class: int) -> Protocol:
-    """Protocol that was found for this many output neurons of a class."""
-    return PROTOCOLS["single" if per_class == 1 else "bagged"]
+def default_protocol(per_class: int, data: str = "MNIST") -> Protocol:
+    """Protocol that was found for this many output neurons of a class, and for these images."""
+    names = ("single", "bagged") if data == "MNIST" else ("digits", "digits_bagged")
+    return PROTOCOLS[names[per_class > 1]]
 
 
 def hold(data: Images, protocol: Protocol, *, images: int | None = None, per_class: int = 1,
@@ -179,7 +180,7 @@ def _metrics(data: Images, protocol: Protocol, weights: npt.NDArray[np.uint8],
         "cycles_per_lesson": None if lessons is None else
         cycles(lessons.cycles, int(lessons.history.images[-1])),
         "events_per_question": round(float(asked.events.mean()), 1),
-        "cycles_to_first_spike": cycles(asked.cycles.sum(), count),
+        "cycles_per_answer": cycles(asked.cycles.sum(), count),
         "protocol": protocol.to_dict(), "protocol_digest": protocol.digest,
         "weights_digest": digest([("weights", weights)]),
         "digest": digest([("weights", weights), ("times", asked.times), ("label", asked.label)])}
