@@ -117,7 +117,9 @@ async def matches_model(dut, p_event, p_enable):
 
 @pytest.mark.cocotb
 @bench.seeds(1)
-@pytest.mark.parametrize("case", ["test_all", "test_deep_pipe", *sorted(LEARNING_PRESETS)])
+@pytest.mark.parametrize("case", [
+    "test_all", "test_deep_pipe", "test_learning_deep",
+    pytest.param("test_learning", marks=pytest.mark.long)])
 def test_axon_walker(case, seed):
     """With one and with two integrate stages; on tiles that learn rows are held back too."""
     from neurotile.hw.axon_walker import AxonWalker

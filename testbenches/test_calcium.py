@@ -81,7 +81,7 @@ async def matches_model(dut, p_valid):
 
 @pytest.mark.cocotb
 @bench.seeds(1)
-@pytest.mark.parametrize("case", sorted(STAGES))
+@pytest.mark.parametrize("case", [pytest.param("stages_2", marks=pytest.mark.long), "stages_4"])
 def test_calcium(case, seed):
     """With stages between the calcium and the potential; with one there is no clock."""
     from neurotile.hw.calcium import CalciumLane

@@ -33,6 +33,8 @@ def random_word(rng: random.Random, memory: Memory, config: TileConfig, wild: bo
         fields["last"] = int(rng.random() < 0.7)
         if rng.random() < 0.7:
             fields["count"] = rng.randint(0, min(2, config.groups - 1))
+        if config.learns and rng.random() < 0.5:
+            fields["row"] = rng.randrange(2)
     if memory.name == "group" and not wild:
         fields["offset"] = rng.randint(0, min(3, memory.word.field("offset").limits[1]))
     if memory.name == "calcium_rule" and not wild:
