@@ -67,10 +67,10 @@ def evaluate(net: DelayNetwork, tuned: DelayNetwork, spikes: Spikes, labels: Lab
     spikes, labels : (samples, steps, inputs), uint8, and (samples,), int64
     """
     scores, hidden = net.scores(spikes)
-    integers = [integer_accuracy(n.integers(weight_bits=bits), spikes, labels)
-                for n, bits in ((net, 8), (net, 4), (tuned, 4))]
-    return Accuracies(accuracy(labels, scores.argmax(axis=1)), *integers,
-                      density=float(hidden.mean()))
+    bits8, bits4, tuned4 = (integer_accuracy(n.integers(weight_bits=bits), spikes, labels)
+                            for n, bits in ((net, 8), (net, 4), (tuned, 4)))
+    return Accuracies(accuracy(labels, scores.argmax(axis=1)), bits8, bits4, tuned4,
+                      float(hidden.mean()))
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from neurotile.spec import InputPort, IntegerNetwork, Population, Projection, Us
 __all__ = ["DelayNetwork"]
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 # Negative potentials run far below zero; the mapper's quantiser leaves the same room.
 _HEADROOM = 64
@@ -144,5 +143,5 @@ def _shift(reach: float, limit: int) -> int:
     return max((k for k in range(_MOST_SHIFT + 1) if reach * (1 << k) <= limit), default=0)
 
 
-def _rounded(weight: npt.NDArray[np.float32], scale: float) -> Ints:
-    return np.rint(weight.astype(np.float64) * scale).astype(np.int64)
+def _rounded(weight: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.int32]:
+    return np.rint(weight.astype(np.float64) * scale).astype(np.int32)

@@ -23,16 +23,14 @@ from torch import nn
 from . import cochlea
 from .network import DelayNetwork
 
-__all__ = ["ExpandedNetwork", "train"]
+__all__ = ["ExpandedNetwork", "train", "width_without_delays"]
 
 LEVELS = range(0, 32, 2)
 COPIES = 2  # kept of every pair
 HIDDEN = 48
-# 48 neurons of 2 * 64 inputs, 10 readout weights and a decay; 89 of 64, 10 and one.
-HIDDEN_WITHOUT = 89
 
 _BATCH = 64
-_RATE = 4e-3
+_RATE = 1e-2
 _SLOPE = 5.0
 _LIMIT = 1.0  # of |weight|, for a fine grid
 _SHARPNESS = 0.05  # of the summed readouts before the softmax
@@ -179,6 +177,14 @@ def train(net: ExpandedNetwork, spikes: torch.Tensor, labels: torch.Tensor, *, e
               f"{hits / len(labels):.4f}  {time.perf_counter() - start:.1f} s", flush=True)
 
 
+def width_without_delays(hidden: int, *, inputs: int = cochlea.LINES, classes: int = 10) -> int:
+    """Neurons with one synapse per input that have no fewer parameters than ``hidden`` with COPIES.
+
+    A neuron has its input synapses, a weight to every class and a decay.
+    """
+    return -(-hidden * (COPIES * inputs + classes + 1) // (inputs + classes + 1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="fsdd.npz")
@@ -187,7 +193,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", default=["delays", "none"],
                         choices=["delays", "none"])
-    parser.add_argument("--epochs", type=int, nargs=3, default=[16, 10, 4],
+    parser.add_argument("--hidden", type=int, default=HIDDEN,
+                        help="neurons with delays; default: %(default)s")
+    parser.add_argument("--epochs", type=int, nargs=3, default=[20, 12, 4],
                         help="expanded, pruned, pruned with 4-bit weights; default: %(default)s")
     parser.add_argument("--validate", action="store_true",
                         help="hold takes 5 to 9 out and print their accuracy; write nothing")
@@ -203,10 +211,11 @@ def main() -> None:
         for kind in args.kinds:
             torch.manual_seed(seed)
             rng = np.random.default_rng(seed)
-            net = (ExpandedNetwork(LEVELS, HIDDEN) if kind == "delays"
-                   else ExpandedNetwork(range(1), HIDDEN_WITHOUT))
+            levels, hidden = ((LEVELS, args.hidden) if kind == "delays"
+                              else (range(1), width_without_delays(args.hidden)))
+            net, name = ExpandedNetwork(levels, hidden), f"fsdd_{kind}{hidden}_{seed}"
             for phase, epochs in enumerate(args.epochs):
-                print(f"{kind}, seed {seed}, phase {phase + 1}", flush=True)
+                print(f"{name}, phase {phase + 1}", flush=True)
                 if phase == 1:
                     net.prune(COPIES if kind == "delays" else 1)
                 net.bits = 4 if phase == 2 else 0
@@ -216,7 +225,7 @@ def main() -> None:
                     print(f"  takes 5 to 9: {(scores.argmax(1) == classes[held]).mean():.4f}")
                 elif phase:
                     bits = "_4bit" if phase == 2 else ""
-                    net.finished().save(args.out / f"fsdd_{kind}_{seed}{bits}.npz")
+                    net.finished().save(args.out / f"{name}{bits}.npz")
 
 
 if __name__ == "__main__":
