@@ -2,11 +2,12 @@
 """A NIR graph, flattened and checked: subgraphs dissolved, tensors finite, sizes known.
 
 Sizes are counts of values, not shapes: a network is the same whether 784 values are called (784,),
-(1, 28, 28) or (1, 784), because every supported node keeps their order.
+(1, 28, 28) or (1, 784), because every node keeps their order. Only convolution and pooling need the
+shape (channels, height, width) of what arrives.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -16,7 +17,9 @@ import numpy.typing as npt
 
 from neurotile.spec import UserError
 
+from .images import Shape
 from .nir_file import Tree
+from .nir_images import IMAGE_TYPES, ImageMap, image_map
 
 __all__ = ["SUPPORTED", "Graph", "Node", "flatten", "natural"]
 
@@ -37,7 +40,7 @@ _TENSORS: dict[str, dict[str, float | None]] = {
     "CubaLI": {"tau_syn": None, "tau_mem": None, "r": None, "v_leak": None, "w_in": 1.0},
 }
 SUPPORTED = ("Input", "Output", "Linear", "Affine", "IF", "LIF", "CubaLIF", "LI", "CubaLI", "Scale",
-             "Threshold", "Flatten", "NIRGraph")
+             "Threshold", "Flatten", *IMAGE_TYPES, "NIRGraph")
 _NEURONS = frozenset({"IF", "LIF", "CubaLIF", "LI", "CubaLI", "Threshold"})
 
 
@@ -59,6 +62,10 @@ class Node:
         Reset rule in the metadata of the node or of the nearest graph around it, and whose it is.
     defaults : tuple of str
         Tensors that the file lacks.
+    shape : (channels, height, width), optional
+        Shape of what leaves, where the file tells it.
+    image : ImageMap, optional
+        What a convolution or pooling does, until it is a matrix.
     """
 
     name: str
@@ -69,6 +76,8 @@ class Node:
     nested: bool = False
     reset: tuple[str, str] | None = None
     defaults: tuple[str, ...] = ()
+    shape: Shape | None = None
+    image: ImageMap | None = None
 
     @property
     def label(self) -> str:
@@ -85,7 +94,7 @@ class Node:
     @property
     def same_size(self) -> bool:
         """As many values leave as arrive."""
-        return self.type not in ("Linear", "Affine")
+        return self.type not in ("Linear", "Affine", *IMAGE_TYPES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +139,7 @@ def flatten(tree: Tree) -> Graph:
     graph = Graph({name: nodes[name] for name in order},
                   tuple(sorted(edges, key=lambda e: (natural(e[0]), natural(e[1])))), dt)
     _check_ends(graph)
-    return _sized(graph)
+    return _sized(_without_images(graph))
 
 
 def _collect(tree: Tree, prefix: str, resets: tuple[tuple[str, str], ...], nodes: dict[str, Node],
@@ -214,6 +223,11 @@ def _number(value: Any, where: str) -> float:
 
 def _node(name: str, kind: Any, child: Tree, nested: bool, resets: tuple[tuple[str, str], ...]
           ) -> Node:
+    if kind in IMAGE_TYPES:
+        label = f"node {name!r} ({kind})"
+        return Node(name, kind, {}, nested=nested, image=image_map(
+            kind, child, lambda key: _tensor(child[key], name, kind, key)
+            if child.get(key) is not None else _missing(name, kind, key), label))
     if kind not in _TENSORS:
         what = f"of type {kind!r}, which is" if isinstance(kind, str) else "without a type, so"
         raise UserError(f"node {name!r} is {what} not supported; supported are "
@@ -222,7 +236,7 @@ def _node(name: str, kind: Any, child: Tree, nested: bool, resets: tuple[tuple[s
     for key, default in _TENSORS[kind].items():
         if child.get(key) is None:
             if default is None:
-                raise UserError(f"node {name!r} ({kind}) has no {key!r}")
+                _missing(name, kind, key)
             defaults.append(key)
         values[key] = _tensor(default if child.get(key) is None else child[key], name, kind, key)
     resets = _with_reset(_metadata(child), f"node {name!r}", resets)
@@ -240,16 +254,59 @@ def _node(name: str, kind: Any, child: Tree, nested: bool, resets: tuple[tuple[s
         shape = child.get("shape")
         if shape is not None and np.asarray(shape).dtype.kind not in "iu" and np.size(shape):
             raise UserError(f"{node.label}: shape must be integers, not {shape!r}")
-        size = None if shape is None or not np.size(shape) else prod(np.ravel(shape).tolist())
-        return replace(node, size=size, inputs=size)
+        sizes = [] if shape is None else np.ravel(shape).tolist()
+        size = prod(sizes) if sizes else None
+        return replace(node, size=size, inputs=size, shape=_image_shape(sizes))
     try:
-        size = prod(np.broadcast_shapes(*(value.shape for value in values.values())))
+        whole = np.broadcast_shapes(*(value.shape for value in values.values()))
+        size = prod(whole)
     except ValueError:
         shapes = ", ".join(f"{k} {v.shape}" for k, v in values.items())
         raise UserError(f"{node.label}: the shapes do not fit each other: {shapes}") from None
     # One number may stand for all neurons: the edges tell how many there are.
     known = None if size == 1 else size
-    return replace(node, size=known, inputs=known)
+    return replace(node, size=known, inputs=known, shape=_image_shape(whole))
+
+
+def _missing(name: str, kind: str, key: str) -> Floats:
+    raise UserError(f"node {name!r} ({kind}) has no {key!r}")
+
+
+def _image_shape(shape: Sequence[int]) -> Shape | None:
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+
+def _without_images(graph: Graph) -> Graph:
+    """The graph with every convolution and pooling as a matrix."""
+    nodes = dict(graph.nodes)
+    while left := [node for node in nodes.values() if node.image is not None]:
+        known = [(node, node.image, shape) for node in left if node.image is not None
+                 and (shape := _arriving_shape(graph, nodes, node.name, set())) is not None]
+        # What a node says of its own input counts where nothing else is known.
+        known = known or [(node, node.image, shape) for node in left if node.image is not None
+                          and (shape := node.image.shape) is not None]
+        if not known:
+            raise UserError(f"{left[0].label}: nothing before it tells the shape (channels, "
+                            "height, width) of its input; an Input, a Conv2d with input_shape, or "
+                            "neurons with parameters of that shape would")
+        for node, image, shape in known:
+            values, result = image.linear(shape, node.label)
+            nodes[node.name] = replace(node, values=values, inputs=prod(shape), size=prod(result),
+                                       shape=result, image=None)
+    return replace(graph, nodes=nodes)
+
+
+def _arriving_shape(graph: Graph, nodes: dict[str, Node], name: str, seen: set[str]
+                    ) -> Shape | None:
+    for source in (nodes[a] for a, b in graph.edges if b == name):
+        if source.shape is not None:
+            return source.shape
+        if source.same_size and source.type != "Flatten" and source.name not in seen:
+            seen.add(source.name)
+            found = _arriving_shape(graph, nodes, source.name, seen)
+            if found is not None:
+                return found
+    return None
 
 
 def _tensor(value: Any, name: str, kind: str, key: str) -> Floats:

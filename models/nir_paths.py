@@ -51,7 +51,7 @@ class _Form:
 
     def through(self, node: Node) -> "_Form":
         """What leaves the linear ``node`` when this arrives."""
-        if node.type in ("Linear", "Affine"):
+        if "weight" in node.values:
             matrix = node.values["weight"]
             parts = {s: matrix * m if m.ndim == 1 else matrix @ m for s, m in self.parts.items()}
             return _Form(parts, matrix @ self.constant + node.values.get("bias", 0.0))

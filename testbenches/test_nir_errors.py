@@ -9,7 +9,7 @@ import pytest
 from neurotile.models.describe import describe
 from neurotile.models.nir_import import load
 from neurotile.spec import UserError
-from neurotile.testbenches.nir_cases import cuba, edit, graph, lif, shared_data, write
+from neurotile.testbenches.nir_cases import cuba, edit, graph, lif, write
 
 W = np.array([[1.0, 2.0], [3.0, -4.0]])
 EDGES = [("input", "w"), ("w", "n"), ("n", "output")]
@@ -78,10 +78,10 @@ def test_unsupported_node_names_node_type_and_list(tmp_path):
     made = small(w=nir.Conv1d(2, np.ones((2, 2, 1)), 1, 0, 1, 1, np.zeros(2)))
     message = refused(write(tmp_path, made), "node 'w' is of type 'Conv1d', which is not supported")
     assert message.endswith("supported are Input, Output, Linear, Affine, IF, LIF, CubaLIF, LI, "
-                            "CubaLI, Scale, Threshold, Flatten, NIRGraph")
+                            "CubaLI, Scale, Threshold, Flatten, Conv2d, SumPool2d, "
+                            "AvgPool2d, NIRGraph")
     inner = graph({"d": nir.Delay(np.ones(2))}, [("input", "d"), ("d", "output")])
     refused(write(tmp_path, small(w=inner)), "node 'w.d' is of type 'Delay'")
-    refused(shared_data("nir_cnn") / "cnn_sinabs.nir", "node '0' is of type 'Conv2d'")
 
 
 @pytest.mark.parametrize(("key", "value", "match"), [
