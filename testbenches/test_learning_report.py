@@ -32,7 +32,7 @@ def network(*, calcium=True, mapped=True):
     def plastic(source, target, targets, sources, inhibitory):
         inhibitory = np.full(sources, inhibitory)
         weights = RNG.integers(1, 8, (targets, sources)) * np.where(inhibitory, -1, 1)
-        return Projection(source, target, weights, synapses=SdspSynapses(
+        return Projection(source, target, weights.astype(np.int32), synapses=SdspSynapses(
             inhibitory, np.full((targets, sources), mapped)))
 
     return IntegerNetwork(

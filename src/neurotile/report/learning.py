@@ -85,15 +85,17 @@ def _weights(result: "Result", number: int, e: Projection) -> list[Markup]:
 def _receptive_fields(number: int, e: Projection, after: Int) -> list[Markup]:
     targets, sources = after.shape
     side = isqrt(sources)
-    shape = (side, side) if side * side == sources and side > 1 else (1, sources)
+    square = side * side == sources and side > 1
     shown = min(targets, _FIELDS)
-    columns = min(max(shown, _LEAST_COLUMNS), _MOST_COLUMNS) if shape[0] > 1 else 1
+    columns = min(max(shown, _LEAST_COLUMNS), _MOST_COLUMNS)
     parts = []
     for when, title, weights in (("before", "Before", e.weights), ("after", "After", after)):
-        fields = np.asarray(weights[:shown], np.float64).reshape(shown, *shape)
-        what = (f"as {side} x {side} images" if shape[0] > 1 else "a row each")
+        canvas = np.asarray(weights[:shown], np.float64)
+        if square:
+            canvas = mosaic(canvas.reshape(shown, side, side), columns)
+        what = f"as {side} x {side} images" if square else "a row each"
         parts.append(figure(
-            fields_figure(f"fields-{number}-{when}", mosaic(fields, columns)),
+            fields_figure(f"fields-{number}-{when}", canvas, rows=not square),
             f"{title}: weights from the {sources:,} sources of {e.source}, {what}, of "
             f"the {'' if shown == targets else 'first '}{count(shown, 'neuron')} of "
             f"{e.target}."))
@@ -112,7 +114,7 @@ def mosaic(fields: npt.NDArray[np.float64], columns: int) -> npt.NDArray[np.floa
 
 
 def fields_figure(name: str, canvas: npt.NDArray[np.float64],
-                  labels: Mapping[int, str] | None = None) -> Markup:
+                  labels: Mapping[int, str] | None = None, *, rows: bool = False) -> Markup:
     """Plot of a mosaic of weights: 0..7, or -7..7 where there are negative ones.
 
     Parameters
@@ -123,25 +125,28 @@ def fields_figure(name: str, canvas: npt.NDArray[np.float64],
         As :func:`mosaic` makes it.
     labels : dict of int to str, optional
         Texts below the columns of the canvas.
+    rows : bool
+        Each row of the canvas is the field of a neuron.
     """
     signed = bool((canvas < 0).any())
 
     def draw(axes: "Axes") -> None:
-        tall = canvas.shape[0] / canvas.shape[1]
         image = axes.imshow(canvas, cmap="RdBu_r" if signed else "magma",
                             vmin=-7 if signed else 0, vmax=7, interpolation="nearest",
-                            aspect="equal" if 0.04 < tall < 1.2 else "auto")
+                            aspect="auto" if rows else "equal")
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.set_xticks(list(labels or {}), list((labels or {}).values()))
         axes.set_yticks([])
+        if rows:
+            axes.set(xlabel="source", ylabel="neuron")
         axes.tick_params(length=0)
         assert axes.figure is not None
         axes.figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01, label="weight",
                             ticks=[-7, 0, 7] if signed else [0, 7])
 
-    height = 9.4 * canvas.shape[0] / canvas.shape[1] + 0.25
-    return plot(name, draw, height=min(max(height, 1.2), 6.0))
+    height = 0.5 + 0.2 * len(canvas) if rows else 9.4 * len(canvas) / canvas.shape[1] + 0.25
+    return plot(name, draw, height=max(height, 1.2))
 
 
 def _calcium(result: "Result") -> list[Markup]:
@@ -159,6 +164,7 @@ def _calcium(result: "Result") -> list[Markup]:
             axes.bar(np.arange(_LEVELS) + (k - (len(taught) - 1) / 2) * width, levels[p.name],
                      width, color=colour(number), label=p.name)
         axes.set(xlabel="calcium", ylabel="neurons", xticks=range(_LEVELS), ylim=(0, None))
+        axes.locator_params(axis="y", integer=True)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=6, fontsize=8)
 
     return [tag("h3", "Calcium"),

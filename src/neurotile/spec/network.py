@@ -239,6 +239,11 @@ class IntegerNetwork:
         """
         if unknown := sorted(set(weights) - {e.name for e in self.projections}):
             raise UserError(f"{self.name}: there is no projection {unknown[0]!r}")
+        for e in self.projections:
+            shape = np.shape(weights.get(e.name, e.weights))
+            if shape != e.weights.shape:
+                raise UserError(f"projection {e.name!r}: weights must have shape "
+                                f"{e.weights.shape}, not {shape}")
         return replace(self, projections=tuple(
             replace(e, weights=np.asarray(weights[e.name])) if e.name in weights else e
             for e in self.projections))
