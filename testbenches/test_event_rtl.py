@@ -188,6 +188,15 @@ def test_endless_loops_and_wrong_requests_are_refused():
     contents = program(SMALL, threshold=0, open_loop=False)
     with pytest.raises(UserError, match="event 0: the tile is still busy after 5000 cycles"):
         event_engine.run(contents, Events.make(SMALL, EventKind.SPIKE), limit=5000)
+    with EventSimulation(SMALL) as tile:
+        loaded(tile, contents)
+        with pytest.raises(UserError, match="event 0"):
+            tile.process(Events.make(SMALL, EventKind.SPIKE), limit=500)
+        # The loop rests with RUN = 0, and CLEAR empties the scheduler.
+        assert tile.read_register(EventRegister.LEVEL) > 1
+        tile.clear()
+        assert tile.read_register(EventRegister.LEVEL) == 0
+        assert tile.process(Events(np.zeros(0, np.uint64)), limit=500).end == 0
     stream = Events.make(SMALL, EventKind.SPIKE, wait=False)
     with pytest.raises(UserError, match="only events with wait=True can be observed"):
         event_engine.run(contents, stream, observe=lambda k, words: None)

@@ -95,7 +95,7 @@ Result process(Sim& sim, EventJob& job) {
             observed = !job.observe;
         } else if (++since > job.limit) {
             job.failed_event = next - 1;
-            return TIMED_OUT;
+            result = TIMED_OUT;
         }
         sim.rise();
         if (taken) tile.i_valid = 0;

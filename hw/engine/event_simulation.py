@@ -84,7 +84,12 @@ class EventSimulation(SimulatedTile):
 
     def clear(self) -> None:
         """What register CLEAR does: states, scheduler and counters become 0."""
+        self._hold()
         self.write_register(EventRegister.CLEAR, 1)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Wait until the phase is HOLD; RUN is 0, so that a pass and CLEAR end in it."""
         while self.read_register(EventRegister.STATUS) & 3 != EventPhase.HOLD:
             pass
 
@@ -142,7 +147,7 @@ class EventSimulation(SimulatedTile):
         ------
         UserError
             ``observe`` was given without ``events.wait``, or an event takes longer than ``limit``;
-            the simulation can then only be closed.
+            what it did is undone by :meth:`clear` and :meth:`load`.
         """
         if observe and not events.wait:
             raise UserError("events: only events with wait=True can be observed, because others "
