@@ -40,7 +40,7 @@ def _network_case(seed: int, config: TileConfig) -> RawCase:
     events = case.program.events(stimulus, keep_state=keep_state)
     return RawCase(config=config, contents=case.program.memories, groups=case.program.groups,
                    length=stimulus.samples * stimulus.steps // events.runs, recorded=recorded,
-                   events=events)
+                   events=events, learning=case.program.learning)
 
 
 def loud_case(seed: int, config: TileConfig, most_events: int) -> RawCase:
@@ -141,7 +141,7 @@ def _case(seed: int, config: TileConfig) -> RawCase:
 def run(engine: Any, case: RawCase, **options: Any) -> TileTrace:
     """Trace of ``case`` on an engine's ``run_tile``."""
     return engine.run_tile(case.config, case.contents, case.groups, case.length, case.events,
-                           case.recorded, **options)
+                           case.recorded, learning=case.learning, **options)
 
 
 def checks(engine: Any, config: TileConfig, count: int) -> list[Check]:
