@@ -15,8 +15,8 @@ _DATA = Path(__file__).parent.parent / "data"
 def names() -> list[str]:
     """Names of the stored networks, in alphabetical order.
 
-    ``fsdd_KINDHIDDEN_SEED``, the kind being ``delays`` or ``none``; those that end in ``_4bit`` were
-    trained further with weights of 4 bits.
+    ``fsdd_KINDHIDDEN_SEED``, the kind being ``delays`` or ``none``; those that end in ``_4bit``
+    were trained further with weights of 4 bits.
     """
     return sorted(file.stem for file in _DATA.glob("fsdd_*.npz"))
 
