@@ -2,6 +2,9 @@
 """`neurotile run --learn`: what it writes, what it quantises, and how it refuses."""
 
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -219,3 +222,11 @@ def test_preset_learning_is_shown_and_exported(cli, tmp_path):
     inventory = json.loads((tmp_path / "rtl" / "inventory.json").read_text())
     names = {site["instance"] + "." + site["name"] for site in inventory["sites"]}
     assert any("calcium" in name for name in names)
+
+
+def test_the_file_in_the_documentation_is_right():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "cli.md").read_text()
+    text, = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    plan = LearningPlan.from_dict(tomllib.loads(text), where="docs")
+    assert plan.projections == {"input->lif1": {"mapped": "all", "inhibitory": [3, 4]}}
+    assert plan.rule.bistability == 10 and plan.populations["lif1"]["theta3"] == 6

@@ -24,13 +24,16 @@ def test_examples_of_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with np.load(place.spikes) as held:
         names = {"spikes": held["spikes"], "labels": held["labels"]}
-    first, second, third = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    first, second, *others = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(others) == 3
     assert len(first.strip().splitlines()) == 3
     exec(first, names)
     exec(second.replace("lif1", "hidden.lif"), names)
-    exec(third, names)
+    result = names["result"]
+    for example in others:
+        exec(example, names)
     assert (tmp_path / "out" / "first" / "report.html").exists()
-    assert 0 <= names["result"].accuracy <= 1
+    assert 0 <= result.accuracy <= 1
 
 
 def test_all_names_are_there():
@@ -52,6 +55,13 @@ def test_bits_of_an_integer_network_are_fixed():
         (), (neurotile.Population("n", 1, "if", np.array(1)),), ())
     with pytest.raises(neurotile.UserError, match="in integers"):
         neurotile.build(made, weight_bits=4)
+
+
+def test_what_does_not_learn_has_no_switches():
+    made = neurotile.build(neurotile.IntegerNetwork(
+        (), (neurotile.Population("n", 1, "if", np.array(1)),), ()))
+    with pytest.raises(UserError, match="does not learn, so there is nothing to switch"):
+        made.switched(learn=False)
 
 
 @pytest.mark.parametrize(("options", "says"), [

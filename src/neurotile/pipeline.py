@@ -4,7 +4,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import metrics
+from .built import Build, place
 from .chunks import merge, portion
 from .energy import estimate
 from .save import check_keys, save
 from .spec import (
     PRESETS,
     IntegerNetwork,
-    Population,
-    Program,
     Record,
     Stimulus,
     TileConfig,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from .models.float_network import FloatNetwork
     from .models.learning_plan import LearningPlan
-    from .models.quantisation_report import QuantisationReport
 
 __all__ = ["ENGINES", "Build", "Result", "build", "load", "run"]
 
@@ -44,56 +42,6 @@ _FIRST, _SECONDS = 32, 0.5  # samples of the first portion; time that a later on
 
 Progress = Callable[[float, Trace | None], None]
 """Called with the number of samples done, and with the trace of a portion when it is complete."""
-
-
-@dataclass(frozen=True, eq=False)
-class Build:
-    """A network made ready for the engines.
-
-    Parameters
-    ----------
-    network : IntegerNetwork
-        What runs.
-    config, program : TileConfig and Program, optional
-        The tile and its memory contents; missing if only the golden engine can run the network.
-    source : FloatNetwork, optional
-        The network before quantisation.
-    quantisation : QuantisationReport, optional
-        What quantisation changed.
-    digest : str, optional
-        SHA-256 of the file that the network came from.
-    notes : tuple of str
-        What was chosen and what to be aware of, one line each.
-    """
-
-    network: IntegerNetwork
-    config: TileConfig | None = None
-    program: Program | None = None
-    source: "FloatNetwork | None" = None
-    quantisation: "QuantisationReport | None" = None
-    digest: str | None = None
-    notes: tuple[str, ...] = ()
-
-    def with_weights(self, weights: Mapping[str, npt.NDArray[np.int64]]) -> "Build":
-        """Copy whose plastic projections have these weights, (targets, sources).
-
-        With ``Result.learnt`` a run goes on where another one ended, weights changed or not.
-
-        Raises
-        ------
-        UserError
-            There is no such plastic projection, or the weights do not fit it.
-        """
-        program = None if self.program is None else self.program.with_weights(weights)
-        network = self.network.with_weights(weights) if program is None else program.network
-        return replace(self, network=network, program=program)
-
-    @property
-    def output(self) -> Population:
-        """The population that is read as the answer."""
-        shown = [] if self.source is None else [
-            name for names in self.source.outputs.values() for name in names]
-        return metrics.output_population(self.network, shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +83,11 @@ class Result:
     def learnt(self) -> dict[str, npt.NDArray[np.int64]]:
         """Weights (targets, sources) of every plastic projection at the end of the run."""
         return self.trace.weights
+
+    @property
+    def weight_log(self) -> dict[str, npt.NDArray[np.int64]]:
+        """The same (logged, targets, sources) after every ``weights_every`` steps."""
+        return self.trace.weight_log
 
     @cached_property
     def digests(self) -> list[str]:
@@ -227,7 +180,7 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
         if weight_bits is not None or state_bits is not None or learning is not None:
             raise UserError("weight_bits, state_bits and learning are fixed: the network is in "
                             "integers")
-        return _place(Build(network), base, mapped)
+        return place(Build(network), base, mapped)
     from .models.learning_plan import read_plan
     from .models.quantise import quantise
     plan = read_plan(learning, network, weight_bits)
@@ -239,29 +192,11 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     integers = plan.apply(integers) if plan else integers
     made = Build(integers, source=network, quantisation=report, digest=_file_digest(file),
                  notes=(*network.warnings, *report.warnings))
-    return _place(made, formats if base else None, mapped)
+    return place(made, formats if base else None, mapped)
 
 
 def _file_digest(file: str | Path | None) -> str | None:
     return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
-def _place(made: Build, config: TileConfig | None, mapped: bool) -> Build:
-    from .models.map import choose_preset, map_network
-    note = ""
-    try:
-        if config is None:
-            config = choose_preset(made.network)
-            note = "preset {} (the smallest that fits)"
-        else:
-            note = "preset {}" if config.name in PRESETS else "{}"
-        program = map_network(made.network, config)
-    except UserError as error:
-        if mapped:
-            raise
-        return replace(made, notes=(*made.notes, f"not mapped: {error}"))
-    note = note.format(config.name) + _changes(config)
-    return replace(made, config=config, program=program, notes=(*made.notes, f"tile: {note}"))
 
 
 def _check_bits(weight_bits: int | None, state_bits: int | None) -> None:
@@ -277,16 +212,6 @@ def _varied(config: TileConfig, weight_bits: int | None, state_bits: int | None)
     grown = config.acc_bits + max(0, stored - config.weight_bits)
     return config.replace(weight_bits=stored, state_bits=state_bits or config.state_bits,
                           acc_bits=min(32, grown))
-
-
-def _changes(config: TileConfig) -> str:
-    """How ``config`` differs from the preset of its name, as text."""
-    base = PRESETS.get(config.name)
-    if base is None or base == config:
-        return ""
-    old = base.to_dict()
-    return " with " + ", ".join(f"{key} {value}" for key, value in config.to_dict().items()
-                                if value != old[key])
 
 
 def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
