@@ -14,9 +14,9 @@ from .formats import Memory, memories
 from .presets import PRESETS, TEST_PRESETS
 from .word import Field, Word
 
-__all__ = ["MESH_COUNTERS", "MESH_PRESETS", "TEST_MESH_PRESETS", "MeshConfig", "MeshMemoryId",
-           "fanout_word", "mesh_memories", "mesh_request_word", "mesh_route_word", "packet_word",
-           "tree_word"]
+__all__ = ["MESH_COUNTERS", "MESH_ID_VALUE", "MESH_PRESETS", "TEST_MESH_PRESETS", "MeshConfig",
+           "MeshMemoryId", "MeshRegister", "fanout_word", "mesh_memories", "mesh_request_word",
+           "mesh_route_word", "packet_word", "tree_word"]
 
 _INDEX_BITS = 18
 
@@ -31,6 +31,23 @@ class MeshMemoryId(IntEnum):
     FANOUT = 15
     TREE = 16
     MESH = 31
+
+
+MESH_ID_VALUE = 0x4E544D48
+
+
+class MeshRegister(IntEnum):
+    """Index of a register behind ``MeshMemoryId.MESH``."""
+
+    ID = 0
+    VERSION = 1
+    DIGEST = 2
+    STATUS = 3
+    RUN = 4
+    CLEAR = 5
+    STEP = 8
+    LOST = 16
+    PARITY_ERRORS = 17
 
 
 @dataclass(frozen=True, kw_only=True)
