@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,6 +43,9 @@ class Accumulator(wiring.Component):
         The update zeroes ``clear_group`` at the end of this cycle.
     clear_group : ``In(group_bits)``
         Group to zero.
+    event_slot, slot : ``In(delay_bits)``
+        Slot that ``event`` adds to; slot of this step, which the update reads and zeroes. On a tile
+        with a ring of accumulators.
     read, write : ``Out(read_port(accumulator))``, ``Out(write_port(accumulator))``
         The accumulator memory.
     """
@@ -50,6 +53,8 @@ class Accumulator(wiring.Component):
     def __init__(self, config: TileConfig) -> None:
         self.config = config
         self.memory = {m.id: m for m in memories(config)}[MemoryId.ACCUMULATOR]
+        slots = dict.fromkeys(("event_slot", "slot"), In(config.delay_bits)) \
+            if config.delay == "ring" else {}
         super().__init__({
             "event": In(1),
             "event_group": In(config.group_bits),
@@ -60,29 +65,34 @@ class Accumulator(wiring.Component):
             "clear_group": In(config.group_bits),
             "read": Out(read_port(self.memory)),
             "write": Out(write_port(self.memory)),
+            **slots,
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        event_row, select_row, clear_row = self.event_group, self.select_group, self.clear_group
+        if self.config.delay == "ring":
+            event_row = Cat(event_row, self.event_slot)
+            select_row, clear_row = Cat(select_row, self.slot), Cat(clear_row, self.slot)
         m.d.comb += [
-            self.read.address.eq(Mux(self.event, self.event_group, self.select_group)),
+            self.read.address.eq(Mux(self.event, event_row, select_row)),
             self.read.en.eq(self.event | self.select),
         ]
 
         valid = Signal()
-        group = Signal(self.config.group_bits, reset_less=True)
-        m.d.sync += [valid.eq(self.event), group.eq(self.event_group)]
+        group = Signal(len(event_row), reset_less=True)
+        m.d.sync += [valid.eq(self.event), group.eq(event_row)]
         old, weights = self.read.data, self.weights
         if self.config.integrate_stages == 2:
             late_valid = Signal()
-            late_group = Signal(self.config.group_bits, reset_less=True)
+            late_group = Signal(len(event_row), reset_less=True)
             late_old = Signal(row_layout(self.memory), reset_less=True)
             late_weights = Signal(weights_layout(self.config), reset_less=True)
             m.d.sync += [late_valid.eq(valid), late_group.eq(group),
                          late_old.eq(old), late_weights.eq(weights)]
             valid, group, old, weights = late_valid, late_group, late_old, late_weights
 
-        m.d.comb += [self.write.address.eq(Mux(self.clear, self.clear_group, group)),
+        m.d.comb += [self.write.address.eq(Mux(self.clear, clear_row, group)),
                      self.write.en.eq(valid | self.clear)]
         for lane in range(self.config.lanes):
             with m.If(~self.clear):

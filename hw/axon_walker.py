@@ -11,6 +11,7 @@ from neurotile.spec import TileConfig
 from neurotile.spec.codes import MemoryId
 from neurotile.spec.formats import memories
 
+from .delay_queue import entry_layout
 from .layouts import issue, read_port
 
 __all__ = ["AxonWalker"]
@@ -41,11 +42,19 @@ class AxonWalker(wiring.Component):
         A group is held back in this cycle.
     idle : ``Out(1)``
         No segment is held and no write is pending.
+    again_valid, again : ``Out(1)``, ``Out(entry_layout(config))``
+        Another level of the axon whose last segment is taken in this cycle, for the queue of the
+        next steps. On a tile with SCDQ.
+    slot : ``In(delay_bits)``
+        Slot of this step. On a tile with a ring of accumulators.
     """
 
     def __init__(self, config: TileConfig) -> None:
         self.config = config
         memory = {memory.id: memory for memory in memories(config)}[MemoryId.AXON]
+        delays: dict[str, Any] = {
+            "none": {}, "ring": {"slot": In(config.delay_bits)},
+            "scdq": {"again_valid": Out(1), "again": Out(entry_layout(config))}}[config.delay]
         super().__init__({
             "i": In(stream.Signature(config.axon_bits)),
             "enable": In(1),
@@ -53,6 +62,7 @@ class AxonWalker(wiring.Component):
             "issue": Out(issue(config)),
             "stall": Out(1),
             "idle": Out(1),
+            **delays,
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -71,6 +81,8 @@ class AxonWalker(wiring.Component):
         remaining = Signal(config.group_bits, reset_less=True)
         kinds = {name: Signal(name=name, reset_less=True)
                  for name in ("inhibitory", "plastic")} if config.learns else {}
+        if config.delay == "ring":
+            kinds["slot"] = Signal(config.delay_bits, name="slot_walked", reset_less=True)
 
         pending_valid = Signal(config.integrate_stages)
         pending_group = Array(
@@ -103,6 +115,9 @@ class AxonWalker(wiring.Component):
             self.axon.en.eq(follow | self.i.valid & self.i.ready),
             self.idle.eq(~fetched_valid & ~walked_valid & (pending_valid == 0)),
         ]
+        if config.delay == "scdq":
+            m.d.comb += [self.again_valid.eq(take & fetched.last & fetched.more),
+                         self.again.axon.eq(next_address), self.again.wait.eq(fetched.skip)]
 
         with m.If(self.axon.en):
             m.d.sync += [fetched_valid.eq(1), next_address.eq(self.axon.address + 1)]
@@ -112,7 +127,10 @@ class AxonWalker(wiring.Component):
         with m.If(take):
             m.d.sync += [walked_valid.eq(1), row.eq(fetched.row), group.eq(fetched.group),
                          remaining.eq(fetched.count),
-                         *(kind.eq(fetched[name]) for name, kind in kinds.items())]
+                         *(kind.eq(fetched[name]) for name, kind in kinds.items()
+                           if name != "slot")]
+            if config.delay == "ring":
+                m.d.sync += kinds["slot"].eq(self.slot + fetched.delay)
         with m.Elif(self.issue.valid):
             m.d.sync += [walked_valid.eq(remaining != 0), row.eq(row + 1), group.eq(group + 1),
                          remaining.eq(remaining - 1)]

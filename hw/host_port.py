@@ -8,19 +8,20 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from neurotile.spec import EventConfig, TileConfig
+from neurotile.spec import EventConfig, MeshConfig, TileConfig
 from neurotile.spec.codes import MemoryId
 from neurotile.spec.formats import host_request_word, memories
+from neurotile.spec.mesh_config import mesh_memories, mesh_request_word
 
 from .layouts import host_bus, struct_layout
 
 __all__ = ["HostPort", "host_targets"]
 
 
-def host_targets(config: TileConfig | EventConfig) -> dict[str, IntEnum]:
-    """What the host can address: the registers and every memory, by name."""
-    return {"registers": MemoryId.REGISTERS,
-            **{memory.name: memory.id for memory in memories(config)}}
+def host_targets(config: TileConfig | EventConfig | MeshConfig) -> dict[str, IntEnum]:
+    """What the host can address at a tile: the registers and every memory, by name."""
+    found = mesh_memories(config) if isinstance(config, MeshConfig) else memories(config)
+    return {"registers": MemoryId.REGISTERS, **{memory.name: memory.id for memory in found}}
 
 
 class HostPort(wiring.Component):
@@ -28,13 +29,14 @@ class HostPort(wiring.Component):
 
     Parameters
     ----------
-    config : TileConfig or EventConfig
-        Decides which memories there are; the others read 0 and ignore writes.
+    config : TileConfig, EventConfig or MeshConfig
+        Decides which memories there are; the others read 0 and ignore writes. That of a mesh means
+        one of its tiles.
 
     Members
     -------
     request : ``In(stream.Signature(host_request_word))``
-        Requests.
+        Requests; on a mesh ``mesh_request_word``, whose tile is this one.
     response : ``Out(stream.Signature(32))``
         Answers to reads.
     hold : ``In(1)``
@@ -43,10 +45,11 @@ class HostPort(wiring.Component):
         Each of :func:`host_targets`.
     """
 
-    def __init__(self, config: TileConfig | EventConfig) -> None:
+    def __init__(self, config: TileConfig | EventConfig | MeshConfig) -> None:
         self.targets = host_targets(config)
+        word = mesh_request_word() if isinstance(config, MeshConfig) else host_request_word()
         super().__init__({
-            "request": In(stream.Signature(struct_layout(host_request_word()))),
+            "request": In(stream.Signature(struct_layout(word))),
             "response": Out(stream.Signature(32)),
             "hold": In(1),
             **{name: Out(host_bus()) for name in self.targets},

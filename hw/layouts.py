@@ -102,8 +102,12 @@ def issue(config: TileConfig) -> wiring.Signature:
         Group of neurons.
     inhibitory, plastic : ``Out(1)``
         Weights are subtracted; synapses learn. On a tile that learns.
+    slot : ``Out(delay_bits)``
+        Slot of the accumulators. On a tile with a ring of them.
     """
     kinds = dict.fromkeys(("inhibitory", "plastic"), Out(1)) if config.learns else {}
+    if config.delay == "ring":
+        kinds["slot"] = Out(config.delay_bits)
     return wiring.Signature({"valid": Out(1), "row": Out(config.row_bits),
                              "group": Out(config.group_bits), **kinds})
 

@@ -39,6 +39,8 @@ class Npe(wiring.Component):
         What the update does with it; a cycle after ``select``.
     spikes_valid, spikes : ``Out(1)``, ``Out(spike_mask(config))``
         The updated group and its spikes, in the cycle whose end writes its state.
+    event_slot, slot : ``In(delay_bits)``
+        Slot that the event adds to, slot of this step; on a tile with a ring of accumulators.
     idle : ``Out(1)``
         No group is between ``control`` and its write.
     MEMORY_read, MEMORY_write : ``Out(read_port)``, ``Out(write_port)``
@@ -64,6 +66,8 @@ class Npe(wiring.Component):
             "accumulator_write": self.accumulator.signature.members["write"],
             **{name: self.update.signature.members[name] for name in self.names},
             **({"flags": Out(flags_layout(config))} if config.learns else {}),
+            **(dict.fromkeys(("event_slot", "slot"), In(config.delay_bits))
+               if config.delay == "ring" else {}),
         })
 
     def elaborate(self, platform: Any) -> Module:
@@ -91,6 +95,8 @@ class Npe(wiring.Component):
             self.spikes.eq(update.spikes),
             self.idle.eq(update.idle),
         ]
+        if self.config.delay == "ring":
+            m.d.comb += [accumulator.event_slot.eq(self.event_slot), accumulator.slot.eq(self.slot)]
         if self.config.learns:
             read = self.calcium_read
             with m.If(self.event):

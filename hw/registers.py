@@ -23,6 +23,8 @@ class Registers(wiring.Component):
     ----------
     config : TileConfig
         Widths and digest.
+    counters : tuple of str, optional
+        Counters in the order of their registers, of a tile on a mesh.
 
     Members
     -------
@@ -44,8 +46,9 @@ class Registers(wiring.Component):
         Every counter.
     """
 
-    def __init__(self, config: TileConfig) -> None:
+    def __init__(self, config: TileConfig, counters: tuple[str, ...] | None = None) -> None:
         self.config = config
+        self.counters = counters or config.counters
         learning = {
             "switches": Out(struct_layout(learning_switches_word())),
             "learn_offset": Out(config.offset_bits),
@@ -58,13 +61,13 @@ class Registers(wiring.Component):
             "clear": Out(1), "run_write": Out(1), "run_data": Out(config.step_bits),
             "phase": In(Phase), "overflow": In(1),
             "run": In(config.step_bits), "step": In(config.step_bits),
-            **{name: In(32) for name in config.counters},
+            **{name: In(32) for name in self.counters},
             **learning,
         })
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        readable = {
+        readable: dict[int, Value] = {
             Register.ID: Const(ID_VALUE, 32),
             Register.VERSION: Const(VERSION_VALUE, 32),
             Register.DIGEST: Const(int(self.config.digest[:8], 16), 32),
@@ -73,7 +76,8 @@ class Registers(wiring.Component):
             Register.GROUPS: self.groups,
             Register.LENGTH: self.length,
             Register.STEP: self.step,
-            **{Register[name.upper()]: getattr(self, name) for name in self.config.counters},
+            **{Register.EVENTS + number: getattr(self, name)
+               for number, name in enumerate(self.counters)},
             **{register: getattr(self, name) for register, name in self.learning.items()},
         }
         with m.If(self.host.read):
