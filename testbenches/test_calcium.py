@@ -3,6 +3,7 @@
 
 import os
 import random
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Model:
 
     def __init__(self, config):
         self.config = config
-        self.stages = [None] * (config.update_stages - 1)
+        self.stages: list[Any] = [None] * (config.update_stages - 1)
 
     def last(self, inputs):
         """What entered update_stages - 1 cycles ago."""

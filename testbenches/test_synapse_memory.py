@@ -2,6 +2,7 @@
 """SynapseMemory of a tile that learns: RTL under Verilator against section 9, every cycle."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ class Model:
     def __init__(self, config, rng):
         self.config, self.rng = config, rng
         self.words = [[0] * config.lanes for _ in range(config.synapse_words)]
-        self.read = None
+        self.read: Any = None
         self.writes = []
         self.answers = [None, None]
         self.switches = (0, 0)
