@@ -224,6 +224,26 @@ def test_preset_learning_is_shown_and_exported(cli, tmp_path):
     assert any("calcium" in name for name in names)
 
 
+def test_info_and_export_of_a_network_that_learns(cli, place):
+    learn = place.folder / "learn.toml"
+    done = cli("info", place.model, "--learn", learn)
+    assert done.code == 0 and "learning  input->hidden.lif (60 mapped" in done.out
+    assert "yes, preset learning" in done.out
+    out = place.folder / "rtl"
+    done = cli("rtl", place.model, "--learn", learn, "--out", out)
+    assert done.code == 0, done.err
+    assert {"theta_mem.hex", "calcium_rule.hex"} <= {p.name for p in (out / "memory").iterdir()}
+    made = pipeline.build(place.model, learning=learn)
+    assert made.program is not None
+    row = (out / "memory" / "theta_mem.hex").read_text().split()[0]
+    assert int(row, 16) & 0xFFFF == made.program.memories["theta_mem"][0, 0]
+    learn.write_text(GOOD.replace("theta1 = 1", "theta1 = 9"))
+    for command in (("info", place.model), ("rtl", place.model, "--out", place.folder / "other")):
+        done = cli(*command, "--learn", learn)
+        assert done.code == 2 and "theta1 must be an integer in 0..7, not 9" in done.err
+    assert "--learn need a MODEL.nir" in cli("rtl", "--learn", learn, "--out", out).err
+
+
 def test_the_file_in_the_documentation_is_right():
     page = (Path(__file__).resolve().parents[1] / "docs" / "cli.md").read_text()
     text, = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)

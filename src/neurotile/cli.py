@@ -46,6 +46,8 @@ Dt = Annotated[float | None, typer.Option(
     metavar="SECONDS", help="length of a step, if the file does not say")]
 Reset = Annotated[list[str] | None, typer.Option(
     metavar="[NODE=]zero|subtract", help="what a spike does to the potential; may be repeated")]
+Learn = Annotated[Path | None, typer.Option(
+    metavar="LEARN.toml", help="which projections learn, and how (docs/cli.md)")]
 
 
 @app.callback(invoke_without_command=True)
@@ -81,8 +83,7 @@ def run(
     record: Annotated[list[str] | None, typer.Option(
         metavar="NODE[:NEURONS]", help="keep potentials, as lif1 or lif1:0,4,8-11; may be repeated"
     )] = None,
-    learn: Annotated[Path | None, typer.Option(
-        metavar="LEARN.toml", help="which projections learn, and how (docs/cli.md)")] = None,
+    learn: Learn = None,
     weights_every: Annotated[int, typer.Option(
         min=0, metavar="N", help="keep the plastic weights after every N steps")] = 0,
     no_report: Annotated[bool, typer.Option(
@@ -132,7 +133,7 @@ def rtl(
     model: Annotated[Path | None, typer.Argument(
         metavar="[MODEL.nir]", help="network to write memory images and test vectors for")] = None,
     preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
-    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None,
+    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None, learn: Learn = None,
 ) -> None:
     """Write a tile as Verilog, with an inventory of its state bits and a self-checking testbench.
 
@@ -143,13 +144,13 @@ def rtl(
     """
     from .commands.rtl import rtl_command
     rtl_command(model, out, preset_name=preset, config=config, weight_bits=weight_bits,
-                state_bits=state_bits, dt=dt, reset=reset or [])
+                state_bits=state_bits, dt=dt, reset=reset or [], learn=learn)
 
 
 @app.command()
 def info(
     model: Model, preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
-    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None,
+    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None, learn: Learn = None,
 ) -> None:
     """Say what a network contains, what it needs, and whether it fits a tile.
 
@@ -159,7 +160,7 @@ def info(
     """
     from .commands.info import info_command
     info_command(model, preset_name=preset, config=config, weight_bits=weight_bits,
-                 state_bits=state_bits, dt=dt, reset=reset or [])
+                 state_bits=state_bits, dt=dt, reset=reset or [], learn=learn)
 
 
 @app.command()

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from ..models.describe import describe
+from ..models.learning_plan import read_plan
 from ..models.nir_import import parse_reset
 from ..models.occupancy import MappingReport, mapping_report
 from ..pipeline import Build, build, load
 from ..spec import UserError
 from .run import tile_config
-from .text import count, line, percent, quantity
+from .text import count, learning_line, line, percent, quantity
 
 __all__ = ["info_command"]
 
 
 def info_command(model: Path, *, preset_name: str | None, config: Path | None,
                  weight_bits: int | None, state_bits: int | None, dt: float | None,
-                 reset: Sequence[str]) -> None:
+                 reset: Sequence[str], learn: Path | None = None) -> None:
     """Print it; a network that no tile takes is a fact here, not an error.
 
     Raises
@@ -35,11 +36,15 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
     network = load(model, dt=dt, reset=rules)
     for note in network.warnings:
         line("note", note)
+    plan = read_plan(learn, network, weight_bits)
     try:
-        made = build(network, config=tile, weight_bits=weight_bits, state_bits=state_bits)
+        made = build(network, config=tile, weight_bits=weight_bits, state_bits=state_bits,
+                     learning=plan)
     except UserError as error:
         line("fits", f"no: {error}")
         return
+    if made.network.learning is not None:
+        line("learning", learning_line(made.network))
     _print_fit(made)
 
 

@@ -21,7 +21,7 @@ _SAMPLES, _STEPS, _RATE = 2, 16, 0.2  # of the random input in the testbench; ma
 
 def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, config: Path | None,
                 weight_bits: int | None, state_bits: int | None, dt: float | None,
-                reset: Sequence[str]) -> None:
+                reset: Sequence[str], learn: Path | None = None) -> None:
     """Write the files and print what they are.
 
     Raises
@@ -29,18 +29,19 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
     UserError
         An argument or a file is wrong, or ``out`` holds something else.
     """
-    check_folder(out, EXPORT, inputs=(model, config))
+    check_folder(out, EXPORT, inputs=(model, config, learn))
     tile = any_tile_config(preset_name, config)
     if model is None:
-        if weight_bits is not None or state_bits is not None or dt is not None or reset:
-            raise UserError("--weight-bits, --state-bits, --dt and --reset need a MODEL.nir; "
+        if any(v is not None for v in (weight_bits, state_bits, dt, learn)) or reset:
+            raise UserError("--weight-bits, --state-bits, --dt, --reset and --learn need a "
+                            "MODEL.nir; "
                             "without one, --config TILE.toml describes the tile")
         tile = tile or PRESETS["default"]
         line("tile", tile.name)
         files = write_rtl(None, tile, out, None)
     else:
         made = load_and_build(model, None if tile is None else network_tile(tile), weight_bits,
-                              state_bits, dt, parse_reset(reset), mapped=True)
+                              state_bits, dt, parse_reset(reset), mapped=True, learning=learn)
         assert made.config is not None
         files = write_rtl(made, made.config, out, _random_input(made))
     for name in files:
