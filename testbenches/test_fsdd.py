@@ -203,6 +203,37 @@ def test_files_and_refusals(tmp_path):
         net.integers(weight_bits=1)
 
 
+def test_gradients_equal_automatic_ones():
+    torch = pytest.importorskip("torch")
+    from neurotile.models.zoo.fsdd.train import ExpandedNetwork
+    torch.manual_seed(1)
+    net = ExpandedNetwork(range(0, 6, 2), 5, inputs=4, classes=3)
+    with torch.no_grad():
+        net.weight.mul_(2.0)
+    spikes, wanted = (torch.rand(6, 25, 4) < 0.3).float(), torch.randn(25, 6, 5)
+    parameters = [net.weight, net.leak]
+    fired = net.hidden(spikes)
+    found = torch.autograd.grad((fired * wanted).sum(), parameters)
+
+    drive = torch.zeros(25, 6, 5)
+    for level, delay in enumerate(net.levels):
+        for t in range(delay, 25):
+            drive = drive.index_add(0, torch.tensor([t]),
+                                    (spikes[:, t - delay] @ net.weight[level])[None])
+    v, loss = torch.zeros(6, 5), torch.zeros(())
+    for t in range(25):
+        u = v * torch.sigmoid(net.leak) + drive[t]
+        hit = (u > 1.0).float()
+        np.testing.assert_array_equal(hit.numpy(), fired[t].detach().numpy())
+        # A straight-through step whose slope is the fast sigmoid's.
+        slope = (1.0 / (1.0 + 5.0 * (u - 1.0).abs()) ** 2).detach()
+        loss = loss + ((hit + slope * (u - u.detach())) * wanted[t]).sum()
+        v = u * (1.0 - hit)
+    assert 0 < fired.mean() < 1
+    for a, b in zip(found, torch.autograd.grad(loss, parameters), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
 def test_equal_numbers_of_parameters():
     pytest.importorskip("torch")
     from neurotile.models.zoo.fsdd.train import width_without_delays
