@@ -10,7 +10,19 @@ import numpy.typing as npt
 from ..spec import MeshConfig, UserError
 from ..spec.noc_traffic import NocTrace, NocTraffic
 from .jit import INT, entry, source_digest
-from .noc import ENTERING, LOST, OUT, PACKETS, NocState, advance, enter, noc_state, room
+from .noc import (
+    ENTERING,
+    LOST,
+    OUT,
+    PACKETS,
+    NocState,
+    advance,
+    enter,
+    host_input,
+    local_input,
+    noc_state,
+    room,
+)
 
 __all__ = ["run_traffic"]
 
@@ -59,7 +71,7 @@ def _make_run(sources: str) -> Any:
     def run(net: NocState, tiles: int, stages: int, start: Any, step: Any, wait: Any, word: Any,
             steps: int, work: int, stall: int, limit: int, taken: Any, out: Any, barrier: Any,
             next_packet: Any, busy_until: Any) -> tuple[int, int]:
-        """See :func:`run_traffic`; the cycles of the run and how many packets left, -1: too many."""
+        """See :func:`run_traffic`; cycles of the run and packets that left, -1: too many."""
         len(sources)  # see jit.entry
         count = start.size - 1
         cycle, now, began, left = INT(0), INT(0), INT(0), INT(0)
@@ -77,7 +89,8 @@ def _make_run(sources: str) -> Any:
                     else:
                         hosts_done = False
                     due = began + wait[index]
-                    place = source * 5 + 4 if source < tiles else (source - tiles) * net.cols * 5 + 3
+                    place = (local_input(net, source) if source < tiles
+                             else host_input(net, source - tiles))
                     if step[index] < now or due <= cycle:
                         wake = cycle
                         if room(net, place):
@@ -120,7 +133,7 @@ def _make_run(sources: str) -> Any:
                 wake = cycle
                 if now == steps:
                     return cycle + 1, left
-            if net.counts[PACKETS]:
+            if before or net.counts[PACKETS]:
                 cycle += 1
                 continue
             if wake == _NEVER and fire == _NEVER:

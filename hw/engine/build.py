@@ -20,15 +20,16 @@ from ...spec import EventConfig, TileConfig, UserError
 from ...spec.formats import input_word, output_word
 from .row_writes import whole_row_writes
 
-__all__ = ["Bench", "build_bench", "build_library", "cache_folder", "library_of", "verilator_root",
-           "verilog_of"]
+__all__ = ["VERILATE", "Bench", "build_bench", "build_library", "build_sources", "cache_folder",
+           "library_of", "verilator_root", "verilog_of"]
 
 # -Wno-fatal: correct Verilog written by Yosys trips the width lint.
 # fast: two-state simulation anyway, and every register of the tile has a reset value.
 # no-dfg-peephole: it would turn "0 unless a group is in the stage" into a mask over what is then
 # evaluated in every cycle.
-_VERILATE = ("--cc", "--prefix", "Vbench", "--top-module", "bench", "-Wno-fatal", "-O3",
+VERILATE = ("--cc", "--prefix", "Vbench", "--top-module", "bench", "-Wno-fatal", "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "-fno-dfg-peephole")
+"""Arguments of Verilator for any simulated module ``bench``."""
 # hidden and no-gnu-unique: libraries of several tiles live in one process and must not share
 # variables. The initialisation ("slow" files) is as long as the memories; optimising it costs
 # minutes and saves nothing.
@@ -214,19 +215,37 @@ def build_bench(bench: Bench, verilog: str, widths: tuple[int, int], *, control:
     widths : tuple of int
         Bits of an input and of an output word.
     """
-    cache = cache_folder()
-    options = (*_VERILATE, f"-GINPUT_BITS={widths[0]}", f"-GOUTPUT_BITS={widths[1]}",
+    options = (*VERILATE, f"-GINPUT_BITS={widths[0]}", f"-GOUTPUT_BITS={widths[1]}",
                f"-DTILE_FLAG={bench.flag}")
     files = {"bench.v": "bench.v", "tile_sim.h": "tile_sim.h", "harness.cpp": bench.harness}
     sources = {"tile.vlt": f"`verilator_config\n{control}\n", "tile.v": whole_row_writes(verilog),
                **{name: Path(__file__).with_name(file).read_text()
                   for name, file in files.items()}}
+    return build_sources(sources, options, defines)
+
+
+def build_sources(sources: dict[str, str], options: Sequence[str],
+                  defines: Sequence[str] = ()) -> Path:
+    """Shared library of a simulated module ``bench``, once per content.
+
+    Parameters
+    ----------
+    sources : dict of str to str
+        Texts of ``tile.vlt`` (Verilator configuration), ``bench.v``, ``tile.v``, ``harness.cpp``
+        and of what this includes.
+    options : sequence of str
+        Arguments of Verilator; :data:`VERILATE` and parameters.
+    defines : sequence of str
+        Macros defined for the harness.
+    """
+    cache = cache_folder()
     parts = (*sources.values(), repr((options, _COMPILE, _FAST, _SLOW, sorted(defines))),
              _toolchain())
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     folder = cache / "rtl" / key
     with _built_once(folder) as work:
         if work:
+            verilator_root(), _compiler()
             with tempfile.TemporaryDirectory(dir=cache, prefix=".verilate-") as name:
                 _compile(Path(name), sources, options, defines)
                 shutil.copy(Path(name) / "tile.so", work)

@@ -18,11 +18,11 @@ class NocTraffic:
 
     A source is a tile (its number) or a host port (tiles + row). It sends its packets in their
     order: each is offered, as the first that was not taken, from ``wait`` cycles after step
-    ``step`` began; step t begins in the cycle after barrier t - 1, step 0 in cycle 0. A stub is busy
-    in the ``work`` cycles after a packet reached it or its work on the one before ended, and idle
-    when it is not busy and all its packets of the step are taken. END_OF_STEP is offered from the
-    cycle after the last packet of the step was taken at all host ports, without such packets from
-    the first of the step. A host port takes a packet in cycle c unless (c + 3 · row) mod 8 <
+    ``step`` began; step t begins in the cycle after barrier t - 1, step 0 in cycle 0. A stub is
+    busy in the ``work`` cycles after a packet reached it or its work on the one before ended, and
+    idle when it is not busy and all its packets of the step are taken. END_OF_STEP is offered from
+    the cycle after the last packet of the step was taken at all host ports, without such packets
+    from the first of the step. A host port takes a packet in cycle c unless (c + 3 · row) mod 8 <
     ``stall``.
 
     Parameters
