@@ -19,6 +19,7 @@ from .layouts import struct_layout
 from .mesh_port import MeshPort
 from .mesh_registers import MeshRegisters
 from .mesh_tile import MeshTile, mesh_tile_signature
+from .netlist import make_netlist
 from .noc import Noc, router_verilog
 from .router import packet_layout
 
@@ -114,5 +115,5 @@ class Mesh(wiring.Component):
 
 def mesh_verilog(config: MeshConfig) -> str:
     """Verilog of modules ``mesh``, ``mesh_tile`` and ``router`` and of what is in them."""
-    return (component_verilog(Mesh(config), "mesh")
+    return (make_netlist(Mesh(config), "mesh", joined=True).verilog
             + component_verilog(MeshTile(config), "mesh_tile") + router_verilog(config))

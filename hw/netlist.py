@@ -64,7 +64,7 @@ def component_rtlil(component: object, name: str) -> str:
     return _MEMORY_INIT.sub("", rtlil.convert(component, name=name, emit_src=False))
 
 
-def make_netlist(component: object, name: str) -> Netlist:
+def make_netlist(component: object, name: str, *, joined: bool = False) -> Netlist:
     """Verilog of an Amaranth component and its state, the same from run to run.
 
     Parameters
@@ -73,9 +73,13 @@ def make_netlist(component: object, name: str) -> Netlist:
         The design; its ports are its signature.
     name : str
         Name of the top module.
+    joined : bool
+        In modules that only connect others, leave out wires that are another one's second name;
+        in the text of a mesh they would be the most.
     """
     text = component_rtlil(component, name)
-    script = (f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n"
+    join = "opt_clean -purge\n" if joined else ""
+    script = (f"read_rtlil <<rtlil\n{text}\nrtlil\nproc -nomux -norom\nmemory_collect\n{join}"
               "attrmap -remove generator -remove top\n"
               "attrmap -modattr -remove generator -remove top\nwrite_verilog -norename\n")
     # Not through amaranth: if the machine has a Yosys it takes that, which writes other text.

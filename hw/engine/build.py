@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ...spec import EventConfig, TileConfig, UserError
+from ...spec import EventConfig, MeshConfig, TileConfig, UserError
 from ...spec.formats import input_word, output_word
 from .row_writes import whole_row_writes
 
@@ -160,8 +160,8 @@ def library_of(config: TileConfig) -> Path:
     return build_library(config, verilog_of(config))
 
 
-def verilog_of(config: TileConfig | EventConfig) -> str:
-    """Verilog of a tile, which is not elaborated if the cache has it.
+def verilog_of(config: TileConfig | EventConfig | MeshConfig) -> str:
+    """Verilog of a tile or a mesh, which is not elaborated if the cache has it.
 
     Raises
     ------
@@ -177,8 +177,11 @@ def verilog_of(config: TileConfig | EventConfig) -> str:
     folder = cache_folder() / "verilog" / state.hexdigest()[:20]
     with _built_once(folder) as work:
         if work:
-            from ..export import tile_verilog  # half a second, only needed here
-            (work / "tile.v").write_text(tile_verilog(config))
+            # Half a second, only needed here.
+            from ..export import tile_verilog
+            from ..mesh import mesh_verilog
+            (work / "tile.v").write_text(mesh_verilog(config) if isinstance(config, MeshConfig)
+                                         else tile_verilog(config))
     return (folder / "tile.v").read_text()
 
 

@@ -114,6 +114,9 @@ class SimulatedTile:
         What :mod:`~neurotile.hw.engine.build` made.
     """
 
+    request_word = host_request_word()
+    """Format of a request at its host port."""
+
     def __init__(self, library: Path) -> None:
         self.library = _load(library)
         self._tile: int | None = self.library.tile_new()
@@ -138,7 +141,7 @@ class SimulatedTile:
     def host(self, requests: Requests) -> npt.NDArray[np.uint32]:
         """Sends requests in order; the answers to the reads among them."""
         requests = np.ascontiguousarray(requests, np.uint64)
-        answers = np.zeros(int((host_request_word().unpack(requests)["write"] == 0).sum()),
+        answers = np.zeros(int((self.request_word.unpack(requests)["write"] == 0).sum()),
                            np.uint32)
         result = self.library.tile_host(self._tile, requests.ctypes.data, requests.size,
                                         answers.ctypes.data, answers.size)

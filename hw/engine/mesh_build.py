@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the simulator library of a mesh."""
+
+from pathlib import Path
+
+from ...spec import MeshConfig
+from ...spec.mesh_config import packet_word
+from .build import VERILATE, build_sources, verilog_of
+from .row_writes import whole_row_writes
+
+__all__ = ["build_mesh_library", "mesh_bench", "mesh_library_of"]
+
+
+def mesh_bench(config: MeshConfig) -> str:
+    """Verilog of module ``bench``: a mesh that resets itself, its host ports in vectors.
+
+    Spikes are always accepted, and answers. ``i_payload`` is there for tile_sim.h alone.
+    """
+    rows, width = config.rows, packet_word(config).width
+    bits = max(64 * rows, 128)  # so that Verilator always makes an array of it
+    ports = ",\n    ".join(
+        f".i__{r}__valid(i_valid[{r}]), .i__{r}__ready(i_ready[{r}]), "
+        f".i__{r}__payload(packets[{64 * r} +: {width}]),\n    "
+        f".o__{r}__valid(o_valid[{r}]), .o__{r}__ready(1'b1), "
+        f".o__{r}__payload(o_packets[{64 * r} +: {width}])" for r in range(rows))
+    return f"""
+module bench (
+  input clk,
+  input [{rows - 1}:0] i_valid, input i_payload, input [{bits - 1}:0] packets,
+  output [{rows - 1}:0] i_ready,
+  output [{rows - 1}:0] o_valid, output [{bits - 1}:0] o_packets,
+  input end_valid, output end_ready,
+  input [63:0] request_payload, input request_valid, output request_ready,
+  output [31:0] response_payload, output response_valid,
+  output barrier, output held
+);
+  reg rst = 1;
+  always @(posedge clk) rst <= 0;
+
+  mesh mesh (.clk(clk), .rst(rst),
+    {ports},
+    .end_valid(end_valid), .end_ready(end_ready), .barrier(barrier), .held(held),
+    .request__payload(request_payload), .request__valid(request_valid),
+    .request__ready(request_ready),
+    .response__payload(response_payload), .response__valid(response_valid),
+    .response__ready(1'b1));
+endmodule
+"""
+
+
+def mesh_library_of(config: MeshConfig) -> Path:
+    """Simulator library of a mesh; neither elaborated nor built if the cache has it.
+
+    Raises
+    ------
+    UserError
+        Verilator or the C++ compiler is not installed.
+    """
+    return build_mesh_library(config, verilog_of(config))
+
+
+def build_mesh_library(config: MeshConfig, verilog: str) -> Path:
+    """Shared library that simulates module ``mesh`` of this Verilog text."""
+    names = {"tile_sim.h": "tile_sim.h", "harness.cpp": "mesh_harness.cpp"}
+    sources = {"tile.vlt": "`verilator_config\n", "bench.v": mesh_bench(config),
+               "tile.v": whole_row_writes(verilog),
+               **{name: Path(__file__).with_name(file).read_text()
+                  for name, file in names.items()}}
+    return build_sources(sources, VERILATE)
