@@ -6,7 +6,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,7 @@ class CalciumLane(wiring.Component):
     Parameters
     ----------
     config : TileConfig
-        Width of the membrane potential and number of stages.
+        Number of stages.
 
     Members
     -------
@@ -32,10 +32,10 @@ class CalciumLane(wiring.Component):
         The group in each stage.
     word : ``In(calcium_word)``
         Calcium and flags of the neuron.
-    rule, theta_mem : ``In(step_calcium_rule_word)``, ``In(signed(state_bits))``
+    rule : ``In(step_calcium_rule_word)``
         Its parameters.
-    spike, membrane : ``In(1)``, ``In(signed(state_bits))``
-        Whether it fires, and its new potential; of the last stage.
+    spike, high : ``In(1)``
+        Whether it fires, and whether its new potential reaches theta_mem; of the last stage.
     word_next : ``Out(calcium_word)``
         Its new calcium and flags; of the last stage.
     """
@@ -46,13 +46,12 @@ class CalciumLane(wiring.Component):
         super().__init__({
             "control": In(data.ArrayLayout(update_control(config), config.update_stages)),
             "word": In(word), "rule": In(struct_layout(step_calcium_rule_word())),
-            "theta_mem": In(signed(config.state_bits)),
-            "spike": In(1), "membrane": In(signed(config.state_bits)), "word_next": Out(word)})
+            "spike": In(1), "high": In(1), "word_next": Out(word)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         word, rule = self.word, self.rule
-        values: dict[str, Value] = {"theta_mem": self.theta_mem}
+        values: dict[str, Value] = {}
         for name, bits in (("leak_count", 5), *((f"{case}_{what}", bits) for case in
                            ("spike", "rest") for what, bits in
                            (("calcium", 3), ("up", 1), ("down", 1)))):
@@ -87,13 +86,11 @@ class CalciumLane(wiring.Component):
         def chosen(name: str) -> Value:
             return Mux(self.spike, values[f"spike_{name}"], values[f"rest_{name}"])
 
-        high = Signal()
         with m.If(self.control[self.config.update_stages - 1].valid):
             m.d.comb += [
-                high.eq(self.membrane >= values["theta_mem"]),
                 self.word_next.calcium.eq(chosen("calcium")),
                 self.word_next.leak_count.eq(values["leak_count"]),
-                self.word_next.up.eq(chosen("up") & high),
-                self.word_next.down.eq(chosen("down") & ~high),
+                self.word_next.up.eq(chosen("up") & self.high),
+                self.word_next.down.eq(chosen("down") & ~self.high),
             ]
         return m

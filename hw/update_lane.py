@@ -46,6 +46,8 @@ class UpdateLane(wiring.Component):
         New state.
     spike : ``Out(1)``
         The neuron fires.
+    theta_mem, high : ``In(signed)``, ``Out(1)``
+        On a tile that learns: a parameter of the neuron, and ``membrane_next`` reaches it.
     """
 
     def __init__(self, config: TileConfig) -> None:
@@ -62,6 +64,8 @@ class UpdateLane(wiring.Component):
             members |= {"decay_v": In(decay), "decay_i": In(decay)}
         if config.has_current:
             members |= {"current": In(state), "current_next": Out(state)}
+        if config.learns:
+            members |= {"theta_mem": In(state), "high": Out(1)}
         super().__init__(members)
 
     def elaborate(self, platform: Any) -> Module:
@@ -97,6 +101,8 @@ class UpdateLane(wiring.Component):
         x = Signal(signed(config.state_bits + 2))
         m.d.comb += x.eq(_saturate(exact_x, len(x)))
         p = {"x": x, "threshold": self.threshold, "v_reset": self.v_reset}
+        if config.learns:
+            p["theta_mem"] = self.theta_mem
         if not all(model.decays for model in models):
             p["v"] = self.membrane
         if config.has_decay:
@@ -122,9 +128,12 @@ class UpdateLane(wiring.Component):
         drive = Signal(x.shape())
         with m.If(control("current").valid):
             choose(m, code, models, "potential", (operands,), [base, drive])
+        theta_mem = p.get("theta_mem")
         p = {"base": base, "drive": drive, "threshold": p["threshold"], "v_reset": p["v_reset"]}
         if config.has_current:
             p["current"] = current
+        if config.learns:
+            p["theta_mem"] = theta_mem
         p = carry(p, "current", "potential")
 
         # potential: add, floor, saturate.
@@ -146,6 +155,14 @@ class UpdateLane(wiring.Component):
         m.d.comb += self.membrane_next.eq(Mux(self.spike, after, p["u"]))
         if config.has_current:
             m.d.comb += self.current_next.eq(p["current"])
+        if config.learns:
+            # Each outcome is compared before it is known which comes; sat(u − θ) reaches theta_mem
+            # as u − θ does, but for the least theta_mem, which all reach.
+            least = p["theta_mem"] == config.state_limits[0]
+            subtracted = least | (p["u"] >= p["threshold"] + p["theta_mem"])
+            reset = Mux(control("fire").soft_reset, subtracted, p["v_reset"] >= p["theta_mem"])
+            with m.If(control("fire").valid):
+                m.d.comb += self.high.eq(Mux(self.spike, reset, p["u"] >= p["theta_mem"]))
         return m
 
 

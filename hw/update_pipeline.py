@@ -133,9 +133,9 @@ class UpdatePipeline(wiring.Component):
                     calcium.control.eq(stages),
                     calcium.word.eq(self.calcium_read.data[lane]),
                     calcium.rule.eq(self.calcium_rule_read.data[own]),
-                    calcium.theta_mem.eq(self.theta_mem_read.data[own]),
+                    unit.theta_mem.eq(self.theta_mem_read.data[own]),
                     calcium.spike.eq(unit.spike),
-                    calcium.membrane.eq(unit.membrane_next),
+                    calcium.high.eq(unit.high),
                     self.calcium_write.data[lane].eq(calcium.word_next),
                 ]
         return m
