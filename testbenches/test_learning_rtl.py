@@ -149,3 +149,22 @@ def test_the_exported_testbench_learns(learnt, tmp_path):
     script.write_text("\n".join(lines) + "\n")
     answer = said()
     assert f"error: memory {int(MemoryId.SYNAPSE)}, index" in answer and "FAIL: 1 errors" in answer
+
+
+def test_theta_mem_at_the_limits():
+    config, flags = LEARNING_PRESETS["test_learning"], np.zeros(2, np.int64)
+    low, high = config.state_limits
+    limits = np.array([low, low + 1, -1, 0, 1, high - 1, high])
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        case = random_raw_case(Seeded(seed), config)
+        contents = dict(case.contents)
+        for name in ("theta_mem", "threshold", "v_reset", "bias"):
+            words = rng.choice(limits, contents[name].shape)
+            contents[name] = words.astype(np.uint64) & np.uint64((1 << config.state_bits) - 1)
+        arguments = (config, contents, config.groups, 0, case.events)
+        one = fast.run_tile(*arguments, np.zeros(0, np.int64), learning=case.learning)
+        other = run_tile(*arguments, learning=case.learning)
+        assert not tile_differences(one, other), f"seed {seed}"
+        flags += [(one.final["calcium"] >> bit & 1).sum() for bit in (8, 9)]
+    assert (flags > 50).all(), flags
