@@ -11,6 +11,9 @@ _LONG_QUEUE = r"^test_(all|one_lane|deep_pipe|readout): "
 # Memories that the pipeline reads, and looks at in the next cycle only.
 _AT_ONCE = "(group|threshold|v_reset|bias|decay|membrane|current|accumulator)"
 _LANE = r"npe\.update\.lane_\d+"
+_RESTING = (rf": constant: {_LANE}\.\w+: \S+ = "
+            r"\\?(npe\.update\.control_\d|sequencer\.control) \[0\] \? \S+ : \d+'h0*1  "
+            r"\(was .* : \d+'h0+\)")
 
 # Pattern over "PRESET: MUTANT", whether the reason shows that no run can tell, and the reason.
 _REASONS: tuple[tuple[str, bool, str], ...] = (
@@ -45,6 +48,12 @@ _REASONS: tuple[tuple[str, bool, str], ...] = (
      "the top bit of the shift, which only the first stage reads"),
     (rf": operator: (host_port\.)?{_AT_ONCE}(_memory\.host)?__read: \S+ = _\d+_ \| _\d+_ ", True,
      "more reads than asked for: what they bring is looked at only after one that was"),
+    (_RESTING, True,
+     "what a lane shows while no group is in its stage; nothing takes it, since valid is 0"),
+    (_ENOUGH_CREDITS + r"constant: registers\.host__answer: .* \(was .* == 24'h0*14\)", True,
+     "FIFO_STALLS stays 0 on this tile: its index reads 0, and 0 is added to what is read there"),
+    (_LONG_QUEUE + r"constant: registers\.host__answer: .* \(was .* == 24'h0*16\)", True,
+     "DROPS stays 0 on this tile: its index reads 0, and 0 is added to what is read there"),
     # The fast engine.
     (r"^sim: constant: axon_walker: .*(\bpast, -\d|row = row_before = -\d)", True,
      "any number below zero is no group (or row) and says that no write is pending"),
