@@ -34,14 +34,14 @@ class Arbiter(wiring.Component):
         if not isinstance(requests, int) or requests < 2:
             raise ValueError(f"Arbiter needs 2 or more inputs, not {requests!r}")
         self.requests = requests
+        # Pointers beyond the last input mask all requests, and so mean 0.
+        self._pointer = Signal(range(requests), name="pointer")
         super().__init__({"request": In(requests), "take": In(1), "keep": In(1),
                           "choice": Out(requests)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        count = self.requests
-        # Pointers beyond the last input mask all requests, and so mean 0.
-        pointer = Signal(range(count))
+        count, pointer = self.requests, self._pointer
         later = Signal(count)
         m.d.comb += later.eq(self.request & ((-1 << pointer)[:count]))
         first = [requests & -requests for requests in (later, self.request)]

@@ -37,6 +37,14 @@ class Barrier(wiring.Component):
     def __init__(self, config: MeshConfig) -> None:
         self.config = config
         tiles = config.tiles
+        self._held = Signal(name="held")
+        # As many as all FIFOs hold, and a sign: a sample can see what left before what was born.
+        most = tiles * 5 * config.router_depth
+        self._packets = Signal(signed(most.bit_length() + 1), name="packets")
+        # What was born less what has gone, on its way there: per row, and of the mesh.
+        shape = self._packets.shape()
+        self._rows = [Signal(shape, name=f"row_{row}") for row in range(config.rows)]
+        self._total = Signal(shape, name="total")
         super().__init__({"idle": In(1).array(tiles), "born": In(3).array(tiles),
                           "gone": In(4).array(tiles), "end_valid": In(1), "end_ready": Out(1),
                           "fire": Out(1)})
@@ -44,37 +52,29 @@ class Barrier(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, stages = self.config, self.config.barrier_stages
-        held = Signal()
+        held, packets = self._held, self._packets
         m.d.comb += self.end_ready.eq(~held)
         with m.If(self.fire):
             m.d.sync += held.eq(0)
         with m.Elif(self.end_valid):
             m.d.sync += held.eq(1)
 
-        def passed(values: list[Any], register: bool) -> list[Signal]:
-            """``values`` in signals, a cycle later with ``register``."""
-            found = []
-            for value in values:
-                signal = Signal(value.shape())
-                m.d["sync" if register else "comb"] += signal.eq(value)
-                found.append(signal)
-            return found
-
         # A sample is summed up on its way: per row, then of the mesh, then with all before it.
         rows = [range(row * config.cols, (row + 1) * config.cols) for row in range(config.rows)]
-        change = passed([reduce(add, [self.born[tile] - self.gone[tile] for tile in row])
-                         for row in rows], stages >= 2)
-        still = passed([reduce(and_, [self.idle[tile] & (self.born[tile] == 0) for tile in row])
-                        for row in rows], stages >= 2)
+        first, second = "sync" if stages >= 2 else "comb", "sync" if stages >= 3 else "comb"
+        still, ended, calm = Signal(config.rows), Signal(), Signal()
+        for number, row in enumerate(rows):
+            m.d[first] += [
+                self._rows[number].eq(reduce(add, [self.born[tile] - self.gone[tile]
+                                                   for tile in row])),
+                still[number].eq(reduce(and_, [self.idle[tile] & (self.born[tile] == 0)
+                                               for tile in row])),
+            ]
         # In the cycle of the barrier END_OF_STEP is given up.
-        ended = passed([held & ~self.fire], stages >= 2)[0]
-        total = passed([reduce(add, change)], stages >= 3)[0]
-        calm = Signal()
-        m.d["sync" if stages >= 3 else "comb"] += (
-            calm.eq(reduce(and_, still) & ended & ~self.fire))
-        most = config.tiles * 5 * config.router_depth
-        packets = Signal(signed(most.bit_length() + 1))
-        m.d.sync += packets.eq(packets + total)
+        m.d[first] += ended.eq(held & ~self.fire)
+        m.d[second] += [self._total.eq(reduce(add, self._rows)),
+                        calm.eq(still.all() & ended & ~self.fire)]
+        m.d.sync += packets.eq(packets + self._total)
         quiet: Any = calm & (packets == 0)
         # The last register of the stages shows the barrier; a barrier erases what is behind it.
         for number in range(min(stages, 3), stages + 1):

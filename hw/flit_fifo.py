@@ -35,14 +35,15 @@ class FlitFifo(wiring.Component):
             raise ValueError(f"FlitFifo depth must be an integer above 1, not {depth!r}")
         self.shape = shape
         self.depth = depth
+        # Entries move up: a head behind a multiplexer would lengthen the path through the router.
+        self._slots = [Signal(shape, name=f"slot_{k}", reset_less=True) for k in range(depth)]
+        self._level = Signal(range(depth + 1), name="level")
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
                           "next": Out(shape)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # Entries move up: a head behind a multiplexer would lengthen the path through the router.
-        slots = [Signal(self.shape, name=f"slot_{k}", reset_less=True) for k in range(self.depth)]
-        level = Signal(range(self.depth + 1))
+        slots, level = self._slots, self._level
         rest = Signal.like(level)
         push, pop = self.i.valid & self.i.ready, self.o.valid & self.o.ready
         m.d.comb += [

@@ -98,6 +98,12 @@ class Router(wiring.Component):
 
     def __init__(self, config: MeshConfig) -> None:
         self.config = config
+        ports = ("north", "east", "south", "west", "local")
+        self._fifos = [FlitFifo(flit_layout(config), depth=config.router_depth) for _ in ports]
+        # Of the head of each input: where it goes, where it has been sent, where it is sent now.
+        self._want, self._done, self._granted = (
+            [Signal(_PORTS, name=f"{name}_{port}") for port in ports]
+            for name in ("want", "done", "granted"))
         super().__init__(router_signature(config))
 
     def elaborate(self, platform: Any) -> Module:
@@ -108,19 +114,17 @@ class Router(wiring.Component):
         first_column = self.x == 0
 
         # What the head of each input still has to be sent to.
-        pending, granted, leaves, unwanted = [], [], [], []
-        for number, fifo in enumerate(fifos):
-            want = Signal(_PORTS, name=f"want_{number}")
-            done = Signal(_PORTS, name=f"done_{number}")
+        pending, leaves, unwanted = [], [], []
+        granted = self._granted
+        for number, (fifo, want, done, grant) in enumerate(zip(
+                fifos, self._want, self._done, granted, strict=True)):
             left = Signal(_PORTS, name=f"pending_{number}")
-            grant = Signal(_PORTS, name=f"granted_{number}")
             self._route(m, heads[number].packet, words and words[number].ports, want)
             m.d.comb += left.eq(want & ~done & fifo.o.valid.replicate(_PORTS))
             m.d.comb += fifo.o.ready.eq((left & ~grant) == 0)
             leave = fifo.o.valid & fifo.o.ready
             m.d.sync += done.eq(Mux(leave, 0, done | grant))
             pending.append(left)
-            granted.append(grant)
             leaves.append(leave)
             unwanted.append(fifo.o.valid & (want == 0))
 
@@ -186,9 +190,9 @@ class Router(wiring.Component):
     def _inputs(self, m: Module) -> tuple[list[Any], list[Any], list[Any]]:
         """FIFOs, and per input: a packet is taken; one with wrong parity is dropped."""
         flit = flit_layout(self.config)
-        fifos, arrivals, wrong = [], [], []
+        fifos, arrivals, wrong = self._fifos, [], []
         for number, name in enumerate(("north", "east", "south", "west", "local")):
-            m.submodules[f"fifo_{name}"] = fifo = FlitFifo(flit, depth=self.config.router_depth)
+            m.submodules[f"fifo_{name}"] = fifo = fifos[number]
             source = self.local_i if number == _LOCAL else self.i[number]
             entering = Signal(flit, name=f"entering_{name}")
             if number == _LOCAL:
@@ -204,7 +208,6 @@ class Router(wiring.Component):
             if number != _LOCAL:
                 wrong.append(source.valid & source.ready & ~good)
             arrivals.append(source.valid & source.ready & good)
-            fifos.append(fifo)
         return fifos, arrivals, wrong
 
     def _trees(self, m: Module, fifos: list[Any]) -> list[Any] | None:

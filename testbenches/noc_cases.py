@@ -94,7 +94,7 @@ def make_traffic(config: MeshConfig, pattern: str, seed: int, *, load: float, cy
                 target = PATTERNS[pattern](config, source, count, rng)
             words = packets(config, target, rng.integers(1 << config.value_bits, size=count), host)
             if not config.multicast:
-                # Any bits of the target: with a side that is no power of two, some lie off the mesh.
+                # Any target: with a side that is no power of two, some lie off the mesh.
                 anywhere = rng.integers(1 << config.target_bits, size=count).astype(np.uint64)
                 stray = words >> np.uint64(config.target_bits) << np.uint64(config.target_bits)
                 words = np.where(rng.random(count) < 0.02, stray | anywhere, words)
