@@ -63,6 +63,10 @@ class DelayQueue(wiring.Component):
         super().__init__({
             "i_valid": In(1), "i": entry, "o": Out(stream.Signature(config.axon_bits)),
             "pop": Out(1), "drop": Out(1), "level": level, "clear": In(1), **delays})
+        # Here and not in elaborate(): the proof looks at them.
+        self._fifos = [Fifo(entry_layout(config), depth=config.queue_depth)
+                       for _ in range(2 if delays else 1)]
+        self._second = Signal(name="second")  # PRE is fifo_1
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -73,7 +77,7 @@ class DelayQueue(wiring.Component):
         return m
 
     def _one(self, m: Module) -> None:
-        m.submodules.fifo = fifo = Fifo(self.i.shape(), depth=self.config.queue_depth)
+        m.submodules.fifo = fifo = self._fifos[0]
         m.d.comb += [
             fifo.i.valid.eq(self.i_valid),
             fifo.i.payload.eq(self.i),
@@ -87,9 +91,8 @@ class DelayQueue(wiring.Component):
         ]
 
     def _two(self, m: Module) -> None:
-        fifos = [Fifo(self.i.shape(), depth=self.config.queue_depth) for _ in range(2)]
+        fifos, second = self._fifos, self._second
         m.submodules.fifo_0, m.submodules.fifo_1 = fifos
-        second = Signal()  # PRE is fifo_1
         with m.If(self.swap):
             m.d.sync += second.eq(~second)
 

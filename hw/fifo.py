@@ -45,16 +45,19 @@ class Fifo(wiring.Component):
             "level": Out(range(depth + 1)),
             "clear": In(1),
         })
+        # Here and not in elaborate(): proofs look at them.
+        self._storage = memory.Memory(shape=shape, depth=depth, init=[])
+        self._head = Signal.like(self.level, name="head")
+        self._tail = Signal.like(self.level, name="tail")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.storage = storage = memory.Memory(shape=self.shape, depth=self.depth, init=[])
+        m.submodules.storage = storage = self._storage
         write = storage.write_port()
         read = storage.read_port(transparent_for=(write,))
 
         # One wrap bit above the address; the level is derived, so the three can not disagree.
-        head = Signal.like(self.level)
-        tail = Signal.like(self.level)
+        head, tail = self._head, self._tail
         next_head = Signal.like(self.level)
         push, pop = self.i.valid & self.i.ready, self.o.valid & self.o.ready
         m.d.comb += [
