@@ -30,8 +30,8 @@ _MODULES = ("axon_walker", "event_queue", "layout", "npe", "spike_encoder", "til
 _BEYOND = (_ALL.replace(name="wide products", state_bits=20),
            _ALL.replace(name="wide sums", acc_bits=25, weight_bits=16),
            _ALL.replace(name="wide states", state_bits=31, models=("if", "sublif")),
-           _ALL.replace(name="short queues", queue_depth=2, spike_fifo_depth=4, lanes=8,
-                        neurons=64),
+           _ALL.replace(name="short queues", queue_depth=2, spike_fifo_depth=2, lanes=8,
+                        neurons=128),
            *(_ALL.replace(name=f"{rows} rows", learning="sdsp", weight_bits=4, integrate_stages=2,
                           synapse_words=rows) for rows in (256, 2)))
 TILES = (*TEST_PRESETS.values(), *_BEYOND)
