@@ -10,6 +10,9 @@ from .row_writes import whole_row_writes
 
 __all__ = ["build_mesh_library", "mesh_bench", "mesh_library_of"]
 
+# The text grows with the tiles; -O2 takes more than three times as long as -O1.
+_FAST = ("-O1",)
+
 
 def mesh_bench(config: MeshConfig) -> str:
     """Verilog of module ``bench``: a mesh that resets itself, its host ports in vectors.
@@ -66,4 +69,4 @@ def build_mesh_library(config: MeshConfig, verilog: str) -> Path:
                "tile.v": whole_row_writes(verilog),
                **{name: Path(__file__).with_name(file).read_text()
                   for name, file in names.items()}}
-    return build_sources(sources, VERILATE)
+    return build_sources(sources, VERILATE, fast=_FAST)
