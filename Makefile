@@ -32,7 +32,7 @@ REGRESS_ENV = $(if $(SEED),NEUROTILE_SEED=$(SEED)) $(if $(WAVES),NEUROTILE_WAVES
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long lint regress mutants bench zoo fpga-check clean \
+.PHONY: help demo test test-long lint regress proofs mutants bench zoo fpga-check clean \
 	check-python check-tools check-libpython check-component
 
 help:  ## this list
@@ -57,6 +57,9 @@ lint: $(VENV)/.dev  ## ruff, mypy, and no Python file over 400 lines
 
 regress: check-component check-libpython  ## the cocotb regression alone: COMPONENT=name SEED=n WAVES=1
 	$(REGRESS_ENV) $(PYTEST) $(REGRESS_FILES) -m cocotb $(PYTEST_ARGS)
+
+proofs: $(VENV)/.dev  ## what is proved for all inputs, and that planted bugs break it
+	$(PYTEST) -m formal $(PYTEST_ARGS)
 
 mutants: check-libpython  ## planted bugs in RTL and simulator: does the suite find them?
 	$(PY) -m neurotile.testbenches.mutants $(ARGS)

@@ -8,7 +8,7 @@ from typing import Any
 from amaranth import Array, Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
-__all__ = ["BarrierSpec", "FairArbiter", "NothingLost", "TrackedPacket"]
+__all__ = ["BarrierSpec", "FairArbiter", "NothingLost", "RouterCounts", "TrackedPacket"]
 
 
 class NothingLost(Elaboratable):
@@ -96,8 +96,19 @@ class FairArbiter(Elaboratable):
         return m
 
 
+def _stays(m: Module, dut: Any) -> None:
+    """A router has a place in the mesh, always the same, and the host leaves its trees alone."""
+    place = Cat(dut.x, dut.y)
+    known, same = Signal(), Signal.like(place)
+    m.d.sync += [known.eq(1), same.eq(place)]
+    m.d.comb += [Assume(~known | (same == place)), Assume(dut.x < dut.config.cols),
+                 Assume(dut.y < dut.config.rows)]
+    if dut.config.multicast:
+        m.d.comb += [dut.tree.own.eq(0), dut.tree.read.eq(0), dut.tree.write.eq(0)]
+
+
 class TrackedPacket(Elaboratable):
-    """A :class:`Router` sends each packet once to each of its outputs, unchanged, and counts right.
+    """A :class:`Router` sends each packet once to each of its outputs, unchanged.
 
     The packet is marked by its bit ``delay``, and any one of those that enter. Without parity.
     """
@@ -117,14 +128,7 @@ class TrackedPacket(Elaboratable):
         m = Module()
         m.submodules.dut = dut = self.dut
         config, fifos = dut.config, dut._fifos
-        place = Cat(dut.x, dut.y)
-        known, same = Signal(), Signal.like(place)
-        m.d.sync += [known.eq(1), same.eq(place)]
-        m.d.comb += [Assume(~known | (same == place)), Assume(dut.x < config.cols),
-                     Assume(dut.y < config.rows)]
-        if config.multicast:
-            m.d.comb += [dut.tree.own.eq(0), dut.tree.read.eq(0), dut.tree.write.eq(0)]
-
+        _stays(m, dut)
         sources = [*(link.payload.packet for link in dut.i), dut.local_i.payload]
         pushes = [fifo.i.valid & fifo.i.ready for fifo in fifos]
         marked = [push & source.delay for push, source in zip(pushes, sources, strict=True)]
@@ -177,7 +181,22 @@ class TrackedPacket(Elaboratable):
                              in zip(dut._granted, heads, fifos, strict=True)])
         m.d.comb += Assert((dut.local_o.valid & dut.local_o.payload.delay) == local)
 
-        # The counts that the barrier sums up follow what is here.
+        return m
+
+
+class RouterCounts(TrackedPacket):
+    """What a :class:`Router` counts as born and gone follows what it holds."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.dut = dut = self.dut
+        config, fifos = dut.config, dut._fifos
+        _stays(m, dut)
+        for fifo, want, done in zip(fifos, dut._want, dut._done, strict=True):
+            m.d.comb += [Assert(fifo._level <= fifo.depth),
+                         Assert(Mux(fifo.o.valid, done & ~want, done) == 0),
+                         Assert((done == 0) | (done != want))]
+        pushes = [fifo.i.valid & fifo.i.ready for fifo in fifos]
         total = Signal(range(5 * config.router_depth + 1))
         arrived = reduce(add, [push for number, push in enumerate(pushes) if number < 3])
         arrived = arrived + (pushes[3] & (dut.x != 0))
