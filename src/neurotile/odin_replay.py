@@ -157,10 +157,10 @@ def replay(trace: OdinTrace, *, engine: str = "fast", synapses_only: bool = Fals
         _replay_synapses(trace, run, checks, progress)
     else:
         if trace.izhikevich or trace.model != "LIF":
-            raise UserError(
-                f"{trace.name}: not supported: {trace.izhikevich} of {odin.NEURONS} neurons are "
-                "Izhikevich (bit 0 of the word is 0), the tile has LIF neurons; --synapses-only "
-                "replays the synapse memory of an open-loop trace")
+            why = (f"{trace.izhikevich} of {odin.NEURONS} neurons are Izhikevich (bit 0 of the "
+                   "word is 0)" if trace.izhikevich else f"'meta' says model {trace.model!r}")
+            raise UserError(f"{trace.name}: not supported: {why}, the tile has LIF neurons; "
+                            "--synapses-only replays the synapse memory of an open-loop trace")
         found = run(trace.program, trace.events, observe=checks.observe, progress=progress)
         checks.spikes(found)
     seconds = time.perf_counter() - started

@@ -2,6 +2,7 @@
 """Recorded runs of ODIN: the .npz file (docs/odin.md), read and checked."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +97,12 @@ def load_trace(path: Path) -> OdinTrace:
     """
     try:
         with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
+            if file.read(6) == b"\x93NUMPY":
                 raise ValueError("it holds a single array")
+            if not zipfile.is_zipfile(file):
+                raise ValueError("it is no archive, or it is cut short")
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
@@ -122,11 +126,13 @@ def _meta(arrays: Mapping[str, npt.NDArray[Any]], where: str) -> dict[str, Any]:
         raise UserError(f"{where}: 'meta' is not JSON: {error}") from None
     if not isinstance(meta, dict):
         raise UserError(f"{where}: 'meta' must be a JSON object, not {type(meta).__name__}")
-    if "format" in meta and meta["format"] != FORMAT:
+    if "format" in meta and (type(meta["format"]) is not int or meta["format"] != FORMAT):
         raise UserError(f"{where}: format {meta['format']!r}; this version reads format {FORMAT}")
     for key in ("format", "name", "model", "config", "n_events"):
         if key not in meta:
             raise UserError(f"{where}: 'meta' has no {key!r}")
+    if not isinstance(meta["name"], str):
+        raise UserError(f"{where}: 'name' in 'meta' must be a text, not {meta['name']!r}")
     if meta["model"] not in ("LIF", "IZH"):
         raise UserError(f"{where}: 'model' must be 'LIF' or 'IZH', not {meta['model']!r}")
     if not isinstance(meta["config"], dict):
@@ -171,6 +177,8 @@ def _check_values(held: Arrays, where: str) -> None:
         events = held.get(key, np.zeros(0, np.uint32))
         if (events >= n).any() or (events[1:] < events[:-1]).any():
             raise UserError(f"{where}: {key!r} must ascend within 0..{n - 1}")
+    if not held["dump_ev"].size or held["dump_ev"][-1] != n - 1:
+        raise UserError(f"{where}: 'dump_ev' must end with the last event, {n - 1}")
     if "sd_addr" in held and (held["sd_addr"] >= SYNAPSE_WORDS).any():
         raise UserError(f"{where}: 'sd_addr' must be in 0..{SYNAPSE_WORDS - 1}, "
                         f"not {held['sd_addr'].max()}")
