@@ -21,7 +21,6 @@ from neurotile.testbenches.proofs.network_specs import (
     BarrierSpec,
     FairArbiter,
     NothingLost,
-    RouterCounts,
     TrackedPacket,
 )
 from neurotile.testbenches.proofs.prove import planted, prove
@@ -76,10 +75,6 @@ PROOFS = {
                             "chosen.append(arbiter.choice)", "chosen.append(request)"),
     "router_multicast": Proof(Router, router(TrackedPacket, "multicast"), 3,
                               "(left & ~grant) == 0", "grant != 0"),
-    "counts_unicast": Proof(Router, router(RouterCounts, "unicast"), 2,
-                            "arrivals[_WEST] & first_column]", "arrivals[_WEST]]"),
-    "counts_multicast": Proof(Router, router(RouterCounts, "multicast"), 3,
-                              "_count(entered) + copies", "_count(entered)"),
     **{f"barrier_{stages}": Proof(Barrier, barrier(stages), stages + 3,
                                   "calm & (packets == 0)", "calm") for stages in (1, 2, 3, 4)},
 }
@@ -97,7 +92,8 @@ def cases():
 def test_proved(name, tmp_path):
     proof = PROOFS[name]
     spec = proof.make(proof.component)
-    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=proof.depth)
+    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=proof.depth,
+                    any_contents=name == "router_multicast")
     assert outcome.status == "PASS", outcome.log
 
 
@@ -107,5 +103,6 @@ def test_not_proved_with_a_planted_bug(name, tmp_path):
     proof = PROOFS[name]
     module = planted(proof.component.__module__, proof.right, proof.wrong)
     spec = proof.make(getattr(module, proof.component.__name__))
-    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=8)
+    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=8,
+                    any_contents=name == "router_multicast")
     assert outcome.status == "FAIL", outcome.log

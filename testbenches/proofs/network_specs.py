@@ -8,7 +8,7 @@ from typing import Any
 from amaranth import Array, Cat, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl import Assert, Assume
 
-__all__ = ["BarrierSpec", "FairArbiter", "NothingLost", "RouterCounts", "TrackedPacket"]
+__all__ = ["BarrierSpec", "FairArbiter", "NothingLost", "TrackedPacket"]
 
 
 class NothingLost(Elaboratable):
@@ -181,30 +181,6 @@ class TrackedPacket(Elaboratable):
                              in zip(dut._granted, heads, fifos, strict=True)])
         m.d.comb += Assert((dut.local_o.valid & dut.local_o.payload.delay) == local)
 
-        return m
-
-
-class RouterCounts(TrackedPacket):
-    """What a :class:`Router` counts as born and gone follows what it holds."""
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.dut = dut = self.dut
-        config, fifos = dut.config, dut._fifos
-        _stays(m, dut)
-        for fifo, want, done in zip(fifos, dut._want, dut._done, strict=True):
-            m.d.comb += [Assert(fifo._level <= fifo.depth),
-                         Assert(Mux(fifo.o.valid, done & ~want, done) == 0),
-                         Assert((done == 0) | (done != want))]
-        pushes = [fifo.i.valid & fifo.i.ready for fifo in fifos]
-        total = Signal(range(5 * config.router_depth + 1))
-        arrived = reduce(add, [push for number, push in enumerate(pushes) if number < 3])
-        arrived = arrived + (pushes[3] & (dut.x != 0))
-        passed = reduce(add, [link.valid & link.ready for link in dut.o[:3]]) + (
-            dut.o[3].valid & dut.o[3].ready & (dut.x != 0))
-        m.d.sync += total.eq(total + dut.born - dut.gone + arrived - passed)
-        m.d.comb += [Assert(total == reduce(add, [fifo._level for fifo in fifos])),
-                     Assert(dut.empty == (total == 0)), Assert(dut.parity_errors == 0)]
         return m
 
 
