@@ -92,8 +92,7 @@ def cases():
 def test_proved(name, tmp_path):
     proof = PROOFS[name]
     spec = proof.make(proof.component)
-    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=proof.depth,
-                    any_contents=name == "router_multicast")
+    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=proof.depth)
     assert outcome.status == "PASS", outcome.log
 
 
@@ -103,6 +102,5 @@ def test_not_proved_with_a_planted_bug(name, tmp_path):
     proof = PROOFS[name]
     module = planted(proof.component.__module__, proof.right, proof.wrong)
     spec = proof.make(getattr(module, proof.component.__name__))
-    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=8,
-                    any_contents=name == "router_multicast")
+    outcome = prove(spec, spec.ports, tmp_path / "proof", depth=8)
     assert outcome.status == "FAIL", outcome.log

@@ -97,14 +97,16 @@ class FairArbiter(Elaboratable):
 
 
 def _stays(m: Module, dut: Any) -> None:
-    """A router has a place in the mesh, always the same, and the host leaves its trees alone."""
+    """A router has a place in the mesh, always the same; trees are written while it is empty."""
     place = Cat(dut.x, dut.y)
     known, same = Signal(), Signal.like(place)
     m.d.sync += [known.eq(1), same.eq(place)]
     m.d.comb += [Assume(~known | (same == place)), Assume(dut.x < dut.config.cols),
                  Assume(dut.y < dut.config.rows)]
     if dut.config.multicast:
-        m.d.comb += [dut.tree.own.eq(0), dut.tree.read.eq(0), dut.tree.write.eq(0)]
+        offered = Cat(*(link.valid for link in dut.i), dut.local_i.valid) != 0
+        m.d.comb += [dut.tree.read.eq(0), Assume(~dut.tree.write | dut.tree.own),
+                     Assume(~dut.tree.own | (dut.empty & ~offered))]
 
 
 class TrackedPacket(Elaboratable):
@@ -122,7 +124,9 @@ class TrackedPacket(Elaboratable):
         dut = self.dut
         inputs = [(link.valid, Value.cast(link.payload)) for link in (*dut.i, dut.local_i)]
         return [dut.x, dut.y, *(part for pair in inputs for part in pair),
-                *(link.ready for link in dut.o)]
+                *(link.ready for link in dut.o),
+                *([dut.tree.own, dut.tree.write, dut.tree.index, dut.tree.data]
+                  if dut.config.multicast else [])]
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -3,7 +3,6 @@
 
 import importlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -46,8 +45,8 @@ class Outcome:
     log: str
 
 
-def prove(spec: Any, ports: Sequence[Any], folder: Path, *, depth: int, timeout: int = 600,
-          any_contents: bool = False) -> Outcome:
+def prove(spec: Any, ports: Sequence[Any], folder: Path, *, depth: int, timeout: int = 600
+          ) -> Outcome:
     """Try to prove every ``Assert`` in ``spec`` for all inputs.
 
     Parameters
@@ -62,15 +61,10 @@ def prove(spec: Any, ports: Sequence[Any], folder: Path, *, depth: int, timeout:
         Steps of the induction, and of the base case from reset.
     timeout : int
         Seconds after which the tools give up.
-    any_contents : bool
-        Memories hold anything after reset, not zeros.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     text = rtlil.convert(spec, ports=ports, name="spec", platform="formal", emit_src=False)
-    if any_contents:
-        text, found = re.subn(r"(?ms)^ *cell \$meminit_v2 .*?^ *end\n", "", text)
-        assert found, "the design has no memory"
     (folder / "spec.il").write_text(text)
     (folder / "spec.sby").write_text(_SBY.format(depth=depth, timeout=timeout))
     tools = Path(sys.executable).parent
