@@ -32,8 +32,9 @@ CASES += [pytest.param(rtl, config, id=f"rtl-{name}") for name, config in TEST_P
 def barriers(engine, config: TileConfig, count: int, groups: int, events: list[int]) -> list[int]:
     """Cycles of the barriers of one run with so many events of axon 0 in each step."""
     contents = {m.name: np.zeros((m.rows, m.lanes), np.uint64) for m in memories(config)}
-    contents["axon"][0] = axon_word(config).pack(
-        {"row": 0, "group": 0, "count": count - 1, "last": 1})
+    word = axon_word(config)
+    fields = {field.name: 0 for field in word.fields}
+    contents["axon"][0] = word.pack({**fields, "count": count - 1, "last": 1})
     start = np.concatenate(([0], np.cumsum(events))).astype(np.int64)
     sent = TileEvents(1, len(events), start, np.zeros(sum(events), np.int32))
     return engine.run_tile(config, contents, groups, 0, sent, np.arange(0)).barrier[0].tolist()
