@@ -14,6 +14,7 @@ from neurotile.testbenches.proofs.prove import planted, prove
 from neurotile.testbenches.proofs.queue_specs import InTimeAndOrder
 
 pytestmark = [
+    pytest.mark.formal,
     pytest.mark.skipif(shutil.which("z3", path=str(Path(sys.executable).parent)) is None,
                        reason="needs z3: pip install z3-solver, part of the extra 'dev'"),
 ]
