@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from neurotile.spec import EVENT_COUNTERS, EVENT_PRESETS, TEST_EVENT_PRESETS
 from neurotile.spec.event_formats import EventKind, sdsp_synapse_word, state_word
@@ -22,24 +22,13 @@ from neurotile.testbenches.event_strategies import (
     random_event_case,
     random_event_config,
 )
+from neurotile.testbenches.seeds import batch_name, batches, examples
 from neurotile.testbenches.strategies import Seeded
 
 SMALL = sorted(TEST_EVENT_PRESETS)
 ODIN = EVENT_PRESETS["odin"]
-# Seeds per preset in one test: many enough to spare test overhead, few enough to name a failure.
-BATCH = 10
-# The RTL of a preset is built in the first example, which takes longer than the others.
-HYPOTHESIS = settings(deadline=None, max_examples=25, derandomize=True,
-                      suppress_health_check=list(HealthCheck))
-DEEP = settings(HYPOTHESIS, max_examples=300)
-
-
-def batches(count: int, first: int = 0) -> list[range]:
-    return [range(k, k + BATCH) for k in range(first, first + count, BATCH)]
-
-
-def name(value: object) -> str:
-    return f"seeds{value.start}to{value.stop - 1}" if isinstance(value, range) else str(value)
+HYPOTHESIS = examples(25)
+DEEP = examples(300)
 
 
 def check(case: EventCase, seed: object = "hypothesis") -> None:
@@ -47,14 +36,14 @@ def check(case: EventCase, seed: object = "hypothesis") -> None:
     assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("seeds", batches(60), ids=name)
+@pytest.mark.parametrize("seeds", batches(60), ids=batch_name)
 @pytest.mark.parametrize("preset", SMALL)
 def test_small_tiles(preset, seeds):
     for seed in seeds:
         check(random_event_case(Seeded(seed), TEST_EVENT_PRESETS[preset]), seed)
 
 
-@pytest.mark.parametrize("seeds", batches(30), ids=name)
+@pytest.mark.parametrize("seeds", batches(30), ids=batch_name)
 def test_odin(seeds):
     for seed in seeds:
         check(random_event_case(Seeded(seed), ODIN), seed)
@@ -74,7 +63,7 @@ def test_memories_after_every_event(preset):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", batches(900, first=60), ids=name)
+@pytest.mark.parametrize("seeds", batches(900, first=60), ids=batch_name)
 @pytest.mark.parametrize("preset", SMALL)
 def test_many_cases(preset, seeds):
     for seed in seeds:
@@ -82,7 +71,7 @@ def test_many_cases(preset, seeds):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", batches(200, first=30), ids=name)
+@pytest.mark.parametrize("seeds", batches(200, first=30), ids=batch_name)
 def test_many_cases_on_odin(seeds):
     for seed in seeds:
         check(random_event_case(Seeded(seed), ODIN), seed)

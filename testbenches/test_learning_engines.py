@@ -5,12 +5,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from neurotile.sim.engine import run_tile
 from neurotile.spec import TileLearning
 from neurotile.testbenches.equality import raw_differences
 from neurotile.testbenches.learning_cases import LEARNING_PRESETS
+from neurotile.testbenches.seeds import batch_name, batches, examples
 from neurotile.testbenches.strategies import (
     RawCase,
     Seeded,
@@ -25,17 +26,7 @@ TWO_ROWS = LEARNING_PRESETS["test_learning"].replace(
     update_stages=1, queue_depth=4, spike_fifo_depth=2)
 CONFIGS = {**LEARNING_PRESETS, TWO_ROWS.name: TWO_ROWS}
 PRESETS = sorted(CONFIGS)
-BATCH = 20
-HYPOTHESIS = settings(deadline=None, max_examples=25, derandomize=True,
-                      suppress_health_check=list(HealthCheck))
-
-
-def batches(count: int, first: int = 0) -> list[range]:
-    return [range(k, k + BATCH) for k in range(first, first + count, BATCH)]
-
-
-def name(value: object) -> str:
-    return f"seeds{value.start}to{value.stop - 1}" if isinstance(value, range) else str(value)
+HYPOTHESIS = examples(25)
 
 
 def check(case: RawCase, seed: object = "hypothesis") -> None:
@@ -43,7 +34,7 @@ def check(case: RawCase, seed: object = "hypothesis") -> None:
     assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("seeds", batches(100), ids=name)
+@pytest.mark.parametrize("seeds", batches(100, size=20), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_memory_contents(preset, seeds):
     for seed in seeds:
@@ -56,7 +47,7 @@ def test_memory_contents_that_shrink(preset):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", batches(2000, first=100), ids=name)
+@pytest.mark.parametrize("seeds", batches(2000, first=100, size=20), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_many_memory_contents(preset, seeds):
     for seed in seeds:

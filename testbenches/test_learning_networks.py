@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from neurotile.models.occupancy import mapping_report
 from neurotile.testbenches.equality import case_differences, differences
@@ -15,20 +15,11 @@ from neurotile.testbenches.learning_networks import (
     plastic,
     random_learning_case,
 )
+from neurotile.testbenches.seeds import batch_name, batches, examples
 from neurotile.testbenches.strategies import Case, Seeded
 
 PRESETS = sorted(LEARNING_PRESETS)
-BATCH = 20
-HYPOTHESIS = settings(deadline=None, max_examples=15, derandomize=True,
-                      suppress_health_check=list(HealthCheck))
-
-
-def batches(count: int, first: int = 0) -> list[range]:
-    return [range(k, k + BATCH) for k in range(first, first + count, BATCH)]
-
-
-def name(value: object) -> str:
-    return f"seeds{value.start}to{value.stop - 1}" if isinstance(value, range) else str(value)
+HYPOTHESIS = examples(15)
 
 
 def check(case: Case, seed: object = "hypothesis") -> None:
@@ -36,7 +27,7 @@ def check(case: Case, seed: object = "hypothesis") -> None:
     assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("seeds", batches(60), ids=name)
+@pytest.mark.parametrize("seeds", batches(60, size=20), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_networks(preset, seeds):
     for seed in seeds:
@@ -49,7 +40,7 @@ def test_networks_that_shrink(preset):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", batches(1000, first=60), ids=name)
+@pytest.mark.parametrize("seeds", batches(1000, first=60, size=20), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_many_networks(preset, seeds):
     for seed in seeds:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from neurotile.models.map import map_network
 from neurotile.models.occupancy import mapping_report
@@ -27,6 +27,7 @@ from neurotile.testbenches.equality import (
     raw_differences,
     tile_differences,
 )
+from neurotile.testbenches.seeds import batch_name, batches, examples
 from neurotile.testbenches.strategies import (
     Case,
     RawCase,
@@ -39,20 +40,8 @@ from neurotile.testbenches.strategies import (
 )
 
 PRESETS = sorted(TEST_PRESETS)
-# Seeds per preset in one test: many enough to spare test overhead, few enough to name a failure.
-BATCH = 10
-# The RTL of a preset is built in the first example, which takes longer than the others.
-HYPOTHESIS = settings(deadline=None, max_examples=25, derandomize=True,
-                      suppress_health_check=list(HealthCheck))
-DEEP = settings(HYPOTHESIS, max_examples=300)
-
-
-def batches(count: int, first: int = 0) -> list[range]:
-    return [range(k, k + BATCH) for k in range(first, first + count, BATCH)]
-
-
-def name(value: object) -> str:
-    return f"seeds{value.start}to{value.stop - 1}" if isinstance(value, range) else str(value)
+HYPOTHESIS = examples(25)
+DEEP = examples(300)
 
 
 def check(case: Case, seed: object = "hypothesis") -> None:
@@ -65,14 +54,14 @@ def check_raw(case: RawCase, seed: object = "hypothesis") -> None:
     assert not found, f"seed {seed}: {case!r}\n" + "\n".join(found)
 
 
-@pytest.mark.parametrize("seeds", batches(60), ids=name)
+@pytest.mark.parametrize("seeds", batches(60), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_networks(preset, seeds):
     for seed in seeds:
         check(random_case(Seeded(seed), TEST_PRESETS[preset]), seed)
 
 
-@pytest.mark.parametrize("seeds", batches(30), ids=name)
+@pytest.mark.parametrize("seeds", batches(30), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_memory_contents(preset, seeds):
     for seed in seeds:
@@ -114,7 +103,7 @@ def test_memory_contents_that_shrink(preset):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seeds", batches(900, first=60), ids=name)
+@pytest.mark.parametrize("seeds", batches(900, first=60), ids=batch_name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_many_networks(preset, seeds):
     for seed in seeds:
