@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs on a mesh and what its engines report: events, trace (docs/mesh.md, section 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from .errors import UserError
 from .mesh_config import MeshConfig, packet_word
 
-__all__ = ["MeshEvents", "MeshTrace"]
+__all__ = ["MeshEvents", "MeshTimeline", "MeshTrace"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +56,25 @@ class MeshEvents:
 
 
 @dataclass(frozen=True, eq=False)
+class MeshTimeline:
+    """What every tile did in every step, for the report; only the fast engine knows it.
+
+    Parameters
+    ----------
+    idle : ndarray of int64, (runs, steps, tiles)
+        First cycle from which the tile was idle until the barrier of the step.
+    updated : ndarray of int64, (runs, steps, tiles)
+        Cycle m of docs/mesh.md, section 3, in which the update after that barrier ended.
+    queue : ndarray of int64, (runs, steps, tiles)
+        Largest level of either queue from the barrier before to this one.
+    """
+
+    idle: npt.NDArray[np.int64]
+    updated: npt.NDArray[np.int64]
+    queue: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
 class MeshTrace:
     """What fast engine and RTL see of a mesh.
 
@@ -74,6 +93,10 @@ class MeshTrace:
         The counters of every tile.
     lost, parity_errors : ndarray of int64, (runs,)
         Packets lost, and dropped for their parity.
+    membrane : ndarray of int64, (runs, steps, recorded)
+        Potential of the recorded neurons (tile * neurons + neuron) after the update of each step.
+    timeline : MeshTimeline, optional
+        Only if it was asked for.
     """
 
     barrier: npt.NDArray[np.int64]
@@ -87,3 +110,6 @@ class MeshTrace:
     counters: dict[str, npt.NDArray[np.int64]]
     lost: npt.NDArray[np.int64]
     parity_errors: npt.NDArray[np.int64]
+    membrane: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((0, 0, 0), np.int64))
+    timeline: MeshTimeline | None = None
