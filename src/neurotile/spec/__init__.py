@@ -16,6 +16,8 @@ from .event_config import (
 from .event_run import EventProgram, Events, EventTrace, Switches
 from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
 from .mesh_config import MESH_COUNTERS, MESH_PRESETS, TEST_MESH_PRESETS, MeshConfig
+from .mesh_program import MeshPlacement, MeshProgram, as_tile_trace
+from .mesh_run import MeshEvents, MeshTimeline, MeshTrace
 from .network import InputPort, IntegerNetwork, Population, Projection
 from .presets import PRESETS, TEST_PRESETS, any_preset, network_tile, preset
 from .program import Placement, Program, TileEvents
@@ -26,8 +28,9 @@ from .word import Field, Word
 __all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MESH_COUNTERS", "MESH_PRESETS",
            "MODELS", "PRESETS", "TEST_EVENT_PRESETS", "TEST_MESH_PRESETS", "TEST_PRESETS",
            "CalciumRule", "EventConfig", "EventProgram", "EventTrace", "Events", "Field",
-           "InputPort", "IntegerNetwork", "MeshConfig", "Placement", "Population", "Program",
+           "InputPort", "IntegerNetwork", "MeshConfig", "MeshEvents", "MeshPlacement",
+           "MeshProgram", "MeshTimeline", "MeshTrace", "Placement", "Population", "Program",
            "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus", "Switches", "TileConfig",
            "TileEvents", "TileLearning", "TileTrace", "Trace", "UserError", "Word", "any_preset",
-           "configuration_from_toml", "full_record", "network_tile", "preset", "recorded_neurons",
-           "to_trace"]
+           "as_tile_trace", "configuration_from_toml", "full_record", "network_tile", "preset",
+           "recorded_neurons", "to_trace"]

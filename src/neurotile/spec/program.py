@@ -78,6 +78,20 @@ class Program:
     synapse_index: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
+    def neurons(self) -> int:
+        """Neurons of the tile."""
+        return self.config.neurons
+
+    def neurons_of(self, population: str) -> npt.NDArray[np.int64]:
+        """Tile neuron of each neuron of a population."""
+        place = self.placement[population]
+        return np.arange(place.first, place.first + place.size)
+
+    def offset_of(self, population: str) -> int:
+        """Steps by which a population lags behind model time."""
+        return self.placement[population].offset
+
+    @property
     def drain(self) -> int:
         """Tile steps after the last model step until every population has ended."""
         return max(place.offset for place in self.placement.values())

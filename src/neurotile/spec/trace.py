@@ -2,6 +2,7 @@
 """Trace: what an engine reports, in the terms of the network; and its tile-level form."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,13 @@ import numpy.typing as npt
 from .errors import UserError
 from .event_formats import sdsp_synapse_word
 from .formats import calcium_word
+from .mesh_run import MeshTrace
 from .network import IntegerNetwork
 from .program import Program
 from .stimulus import Stimulus
+
+if TYPE_CHECKING:
+    from .mesh_program import MeshProgram
 
 __all__ = ["Record", "TileTrace", "Trace", "full_record", "log_steps", "recorded_neurons",
            "to_trace"]
@@ -41,6 +46,8 @@ class TileTrace:
         Stored weights (bit patterns) at the end.
     synapse_log : ndarray of int64, (logged, synapse_words, lanes), optional
         The same after each of the steps that were asked for.
+    mesh : MeshTrace, optional
+        What was seen tile by tile, if there are many (``mesh_program.as_tile_trace``).
     """
 
     barrier: npt.NDArray[np.int64]
@@ -53,6 +60,7 @@ class TileTrace:
     counters: dict[str, npt.NDArray[np.int64]]
     synapse: npt.NDArray[np.int64]
     synapse_log: npt.NDArray[np.int64] | None = None
+    mesh: MeshTrace | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +112,9 @@ def full_record(network: IntegerNetwork, record: Record | None) -> Record:
     return {**{k: np.asarray(v, np.int64) for k, v in (record or {}).items()}, **readouts}
 
 
-def recorded_neurons(program: Program, record: Record) -> npt.NDArray[np.int64]:
+def recorded_neurons(program: "Program | MeshProgram", record: Record) -> npt.NDArray[np.int64]:
     """Tile neurons of ``record``, population by population."""
-    return np.concatenate([program.placement[name].first + index
+    return np.concatenate([program.neurons_of(name)[index]
                            for name, index in record.items()] or [np.zeros(0, np.int64)])
 
 
@@ -130,8 +138,11 @@ def log_steps(program: Program, stimulus: Stimulus, keep_state: bool, weights_ev
     return last // length * (length + program.drain) + last % length + program.learning.offset
 
 
-def _weights(program: Program, words: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+def _weights(program: "Program | MeshProgram", words: npt.NDArray[np.int64]
+             ) -> dict[str, npt.NDArray[np.int64]]:
     """Weights (..., targets, sources) of every plastic projection in synapse memories."""
+    if not isinstance(program, Program):  # tiles of a mesh do not learn
+        return {}
     offset = sdsp_synapse_word().offset("weight")
     flat = words.reshape(*words.shape[:-2], words.shape[-2] * words.shape[-1]) >> offset & 7
     found = {}
@@ -143,19 +154,18 @@ def _weights(program: Program, words: npt.NDArray[np.int64]) -> dict[str, npt.ND
     return found
 
 
-def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: str,
+def to_trace(program: "Program | MeshProgram", stimulus: Stimulus, tile: TileTrace, *, engine: str,
              record: Record, keep_state: bool) -> Trace:
     """Trace in model time of what was seen at the tile: offsets taken off, nodes told apart."""
     samples, steps = stimulus.samples, stimulus.steps
     runs = tile.barrier.shape[0]
     model_steps = samples * steps // runs
-    owner = np.full(program.config.neurons, -1)
+    owner, place = np.full(program.neurons, -1), np.zeros(program.neurons, np.int64)
     spikes, states, potentials, offsets = {}, {}, {}, []
     for number, p in enumerate(program.network.populations):
-        place = program.placement[p.name]
-        part = slice(place.first, place.first + place.size)
-        owner[part] = number
-        offsets.append(place.offset)
+        part = program.neurons_of(p.name)
+        owner[part], place[part] = number, np.arange(p.size)
+        offsets.append(program.offset_of(p.name))
         if p.spikes:
             spikes[p.name] = np.zeros((runs, model_steps, p.size), np.uint8)
         states[f"{p.name}.v"] = tile.final["membrane"][:, part]
@@ -169,11 +179,11 @@ def to_trace(program: Program, stimulus: Stimulus, tile: TileTrace, *, engine: s
         if p.spikes:
             mine = node == number
             spikes[p.name][tile.spike_run[mine], tile.spike_step[mine] - offsets[number],
-                           tile.spike_neuron[mine] - program.placement[p.name].first] = 1
+                           place[tile.spike_neuron[mine]]] = 1
             spikes[p.name] = spikes[p.name].reshape(samples, steps, p.size)
     column = 0
     for name, index in record.items():
-        offset = program.placement[name].offset
+        offset = program.offset_of(name)
         seen = tile.membrane[:, offset:offset + model_steps, column:column + len(index)]
         potentials[name] = seen.reshape(samples, steps, len(index))
         column += len(index)
