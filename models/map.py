@@ -17,18 +17,11 @@ from ..spec import (
     TileLearning,
     UserError,
 )
-from ..spec.codes import Model
-from ..spec.formats import (
-    axon_word,
-    group_word,
-    memories,
-    route_word,
-    step_calcium_rule_word,
-)
+from ..spec.formats import axon_word, memories, route_word
 from .layout import Layout, lay_out
 from .limits import accumulator_bits, check_accumulators, storage_bits, wrong_formats, wrong_sizes
 from .pack import Segments, all_parts, merge_gaps, segments, synapse_index, synapse_words
-from .parameters import CALCIUM_NAMES, group_sets, neuron_rows
+from .parameters import fill_parameters
 from .parts import Part
 from .retime import retime
 
@@ -117,7 +110,7 @@ def _program(network: IntegerNetwork, config: TileConfig, plan: _Plan) -> Progra
                for memory in memories(config)}
     content["axon"][:len(chosen.first), 0] = _axons(config, chosen)
     content["synapse"] = synapse_words(layout, config, plan.parts, chosen)
-    _fill_parameters(content, layout, config)
+    fill_parameters(content, layout, config)
     content["route"] = _routes(config, layout, chosen)
     start, axon, delay = _inputs(network, layout, chosen)
     names = [node.population.name for node in layout.nodes if not node.relay]
@@ -149,34 +142,6 @@ def _learning(network: IntegerNetwork, layout: Layout, chosen: Segments) -> Tile
         return TileLearning(switches=0 if rule is None else rule.switches)
     return TileLearning(rule.switches, max(offsets.values()), rule.bistability,
                         chosen.plastic_words)
-
-
-def _fill_parameters(content: dict[str, Words], layout: Layout, config: TileConfig) -> None:
-    fields = {name: np.zeros(config.groups, np.int64)
-              for name in ("model", "soft_reset", "shift", "offset")}
-    for node in layout.nodes:
-        group = np.unique(node.neuron // config.lanes)
-        fields["model"][group] = Model[node.population.model.upper()]
-        fields["soft_reset"][group] = node.population.reset == "subtract"
-        fields["shift"][group] = node.population.shift
-        fields["offset"][group] = node.offset
-    if config.shared:
-        fields["set"] = np.zeros(config.groups, np.int64)
-        fields["set"][:layout.groups], sets = group_sets(layout, config)
-        values = {name: np.pad(value, (0, config.parameter_sets - len(value)))[:, None]
-                  for name, value in sets.items()}
-    else:
-        values = neuron_rows(layout, config)
-    content["group"][:, 0] = group_word(config).pack(fields)
-    words = {memory.name: memory.word for memory in memories(config)}
-    for name in ("threshold", "v_reset", "bias"):
-        content[name] = words[name].pack({"value": values[name]})
-    if config.has_decay:
-        content["decay"] = words["decay"].pack({"v": values["decay_v"], "i": values["decay_i"]})
-    if config.learns:
-        content["theta_mem"] = words["theta_mem"].pack({"value": values["theta_mem"]})
-        content["calcium_rule"] = step_calcium_rule_word().pack(
-            {name: values[name] for name in CALCIUM_NAMES if name != "theta_mem"})
 
 
 def _routes(config: TileConfig, layout: Layout, chosen: Segments) -> Words:

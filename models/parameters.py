@@ -5,9 +5,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spec import Population, TileConfig, UserError
+from ..spec.codes import Model
+from ..spec.formats import group_word, memories, step_calcium_rule_word
 from .layout import Layout, Node
 
-__all__ = ["CALCIUM_NAMES", "NAMES", "group_sets", "neuron_rows", "used_parameters"]
+__all__ = ["NAMES", "fill_parameters", "group_sets", "neuron_rows", "used_parameters"]
 
 Int = npt.NDArray[np.int64]
 CALCIUM_NAMES = ("theta_mem", "theta1", "theta2", "theta3", "leak", "enable")
@@ -69,6 +71,42 @@ def group_sets(layout: Layout, config: TileConfig) -> tuple[Int, dict[str, Int]]
             chosen[number] = sets.setdefault(key, len(sets))
     columns = np.array(list(sets), np.int64).reshape(-1, len(NAMES)).T
     return chosen, dict(zip(NAMES, columns, strict=True))
+
+
+def fill_parameters(content: dict[str, npt.NDArray[np.uint64]], layout: Layout,
+                    config: TileConfig) -> None:
+    """Write the group words and all parameters of a layout into the memories of a tile.
+
+    Raises
+    ------
+    UserError
+        Neurons of one group differ in a parameter, on a tile with shared ones.
+    """
+    fields = {name: np.zeros(config.groups, np.int64)
+              for name in ("model", "soft_reset", "shift", "offset")}
+    for node in layout.nodes:
+        group = np.unique(node.neuron // config.lanes)
+        fields["model"][group] = Model[node.population.model.upper()]
+        fields["soft_reset"][group] = node.population.reset == "subtract"
+        fields["shift"][group] = node.population.shift
+        fields["offset"][group] = node.offset
+    if config.shared:
+        fields["set"] = np.zeros(config.groups, np.int64)
+        fields["set"][:layout.groups], sets = group_sets(layout, config)
+        values = {name: np.pad(value, (0, config.parameter_sets - len(value)))[:, None]
+                  for name, value in sets.items()}
+    else:
+        values = neuron_rows(layout, config)
+    content["group"][:, 0] = group_word(config).pack(fields)
+    words = {memory.name: memory.word for memory in memories(config)}
+    for name in ("threshold", "v_reset", "bias"):
+        content[name] = words[name].pack({"value": values[name]})
+    if config.has_decay:
+        content["decay"] = words["decay"].pack({"v": values["decay_v"], "i": values["decay_i"]})
+    if config.learns:
+        content["theta_mem"] = words["theta_mem"].pack({"value": values["theta_mem"]})
+        content["calcium_rule"] = step_calcium_rule_word().pack(
+            {name: values[name] for name in CALCIUM_NAMES if name != "theta_mem"})
 
 
 def _refusal(node: Node, name: str, config: TileConfig) -> str:
