@@ -9,10 +9,22 @@ import numpy.typing as npt
 
 from ..spec import MESH_COUNTERS, MeshConfig, UserError
 from ..spec.mesh_config import mesh_memories, packet_word
-from ..spec.mesh_run import MeshEvents, MeshTrace
+from ..spec.mesh_run import MeshEvents, MeshTimeline, MeshTrace
 from .jit import INT, entry, source_digest
 from .mesh_layout import Memories, Tiles, clear_tiles, load_tiles
-from .mesh_tile import HOLD, NEVER, PHASE, STILL, WAKE, act, arrive, begin_update, wake_up
+from .mesh_tile import (
+    FINISHED,
+    HIGHEST,
+    HOLD,
+    NEVER,
+    PHASE,
+    STILL,
+    WAKE,
+    act,
+    arrive,
+    begin_update,
+    wake_up,
+)
 from .noc import ENTERING, LOST, OUT, PACKETS, NocState, advance, enter, host_input, noc_state, room
 
 __all__ = ["run_mesh"]
@@ -25,7 +37,8 @@ _LOG_ROOM = 1 << 12
 
 def run_mesh(config: MeshConfig, memories: Sequence[Memories],
              groups: Sequence[int] | npt.NDArray[np.integer], length: int, events: MeshEvents,
-             progress: Callable[[int, int], None] | None = None) -> MeshTrace:
+             progress: Callable[[int, int], None] | None = None, *,
+             recorded: npt.NDArray[np.int64] | None = None, timeline: bool = False) -> MeshTrace:
     """Trace of a mesh with these memories, with the reference stimulus of docs/mesh.md.
 
     Pointers of the routers go on from run to run, as CLEAR leaves them.
@@ -44,14 +57,19 @@ def run_mesh(config: MeshConfig, memories: Sequence[Memories],
         What the host sends.
     progress : callable, optional
         Called now and then with steps done and steps in all.
+    recorded : ndarray of int64, optional
+        Neurons (tile * neurons + neuron) whose membrane potential is kept after every step.
+    timeline : bool
+        Keep also when every tile was idle and had updated.
 
     Raises
     ------
     UserError
-        Memories, groups or events do not fit the mesh, tiles learn, or a chain of axon segments or
-        route entries without ``last`` never ends.
+        Memories, groups, events or ``recorded`` do not fit the mesh, tiles learn, or a chain of
+        axon segments or route entries without ``last`` never ends.
     """
     events = events.checked(config)
+    kept = _recorded(config, recorded)
     setup, tiles = load_tiles(config, memories, groups, length)
     trees = None
     if config.multicast:
@@ -71,6 +89,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Memories],
     states: dict[str, list[Any]] = {name: [] for name in final}
     counters = np.zeros((runs, count, len(MESH_COUNTERS)), np.int64)
     logs = []
+    membrane = np.zeros((runs, steps, kept.size), np.int64)
+    times = np.zeros((3, runs, steps, count), np.int64)
     with np.errstate(over="ignore"):
         for run in range(runs):
             clear_tiles(tiles)
@@ -85,7 +105,7 @@ def run_mesh(config: MeshConfig, memories: Sequence[Memories],
             while code == _PAUSED:
                 code = _run(setup, tiles, net, count, config.rows, steps, config.barrier_stages,
                             slots, delay_shift, start, sent, events.word, place, barrier[run], log,
-                            _CYCLES_PER_CALL)
+                            kept, membrane[run], times[:, run], _CYCLES_PER_CALL)
                 if place[_LOGGED] + config.rows > log.shape[1]:
                     log = np.concatenate([log, np.zeros_like(log)], axis=1)
                 if progress:
@@ -96,6 +116,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Memories],
                                 f"{place[_WHO]} never ends because no {kind} has its 'last' bit "
                                 "set")
             end[run], lost[run] = place[_NOW], net.counts[LOST]
+            high = tiles.counter[:, MESH_COUNTERS.index("queue_high_water")]
+            np.maximum(high, tiles.at[:, HIGHEST], out=high)  # of spikes of the last update
             tiles.counter[:, -4:] = net.sent.reshape(-1, 4)
             counters[run] = tiles.counter & 0xFFFFFFFF
             unused = 32 - config.tile.acc_bits
@@ -114,14 +136,26 @@ def run_mesh(config: MeshConfig, memories: Sequence[Memories],
         spike_cycle=cycle,
         final={name: np.stack(words) for name, words in states.items()},
         counters={name: counters[:, :, number] for number, name in enumerate(MESH_COUNTERS)},
-        lost=lost, parity_errors=np.zeros(runs, np.int64))
+        lost=lost, parity_errors=np.zeros(runs, np.int64), membrane=membrane,
+        timeline=MeshTimeline(*times) if timeline else None)
+
+
+def _recorded(config: MeshConfig, recorded: npt.NDArray[np.int64] | None
+              ) -> npt.NDArray[np.int64]:
+    found = np.zeros(0, np.int64) if recorded is None else np.asarray(recorded)
+    last = config.tiles * config.tile.neurons - 1
+    if found.ndim != 1 or found.dtype.kind not in "iu" \
+            or found.size and not 0 <= found.min() <= found.max() <= last:
+        raise UserError(f"{config.name}: recorded must be a list of neurons in 0..{last}")
+    return np.ascontiguousarray(found, np.int64)
 
 
 def _make_run(sources: str) -> Any:
     @entry
     def run(setup: Any, tiles: Tiles, net: NocState, count: int, rows: int, steps: int,
             stages: int, slots: int, delay_shift: int, start: Any, sent: Any, word: Any,
-            place: Any, barrier: Any, log: Any, visits: int) -> int:
+            place: Any, barrier: Any, log: Any, recorded: Any, membrane: Any, times: Any,
+            visits: int) -> int:
         """Go on from ``place`` for a number of visited cycles; why it returned."""
         len(sources)  # see jit.entry
         cycle, step = place[_NOW], place[_STEP]
@@ -139,6 +173,8 @@ def _make_run(sources: str) -> Any:
             wake, still, holding = INT(NEVER), INT(0), before == 0
             for tile in range(count):
                 if at[tile, WAKE] <= cycle:
+                    if at[tile, PHASE] == FINISHED:
+                        times[1, step - 1, tile] = cycle - 1
                     if not act(setup, tiles, net, tile, cycle, slots, step < steps):
                         place[_WHO] = tile
                         code = INT(_ENDLESS_AXON + (tiles.endless[tile] & 1 ^ 1))
@@ -189,7 +225,13 @@ def _make_run(sources: str) -> Any:
             if cycle == fire:
                 barrier[step] = cycle
                 for tile in range(count):
+                    times[0, step, tile] = at[tile, STILL]
+                    times[2, step, tile] = at[tile, HIGHEST]
                     begin_update(setup, tiles, tile, cycle, step, slots)
+                for index in range(recorded.size):
+                    neuron = recorded[index]
+                    membrane[step, index] = tiles.membrane[neuron // setup.neurons,
+                                                           neuron % setup.neurons]
                 step += 1
                 fire = held_from = INT(NEVER)
                 following = cycle + 1

@@ -17,7 +17,7 @@ Memories = dict[str, npt.NDArray[np.uint64]]
 Ints = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 
-AT = 34
+AT = 35
 """Scalars of a tile in ``Tiles.at``; ``mesh_tile`` names them."""
 
 

@@ -11,20 +11,20 @@ from .noc import NocState, enter, local_input, room
 from .npe import add_segment, flush_batch, update_span
 from .spike_encoder import find_spikes
 
-__all__ = ["FINISHED", "HOLD", "INTEGRATE", "NEVER", "PHASE", "STILL", "UPDATE", "WAKE", "act",
-           "arrive", "begin_update", "wake_up"]
+__all__ = ["FINISHED", "HIGHEST", "HOLD", "INTEGRATE", "NEVER", "PHASE", "STILL", "UPDATE", "WAKE",
+           "act", "arrive", "begin_update", "wake_up"]
 
 NEVER = 1 << 60
 
 (WAKE, PHASE, STILL, PRE, HEAD, LEVEL, POST_LEVEL, POPPED, D_VALID, D_AXON, D_CYCLE,
  TAKEN, GROUP, CYCLE, GROUP_BEFORE, CYCLE_BEFORE, B_NEURON, B_LENGTH, B_ROWS, B_SLOT,
  SPIKES, NEXT, READY, ISSUED, ISSUE, SILENT, SPIKING, P_NEURON, R_ENTRY, R_NEURON, DONE,
- SLOT, USED_SILENT, USED_SPIKING) = range(AT)
+ SLOT, USED_SILENT, USED_SPIKING, HIGHEST) = range(AT)
 """Scalars of a tile: next cycle in which it does something, phase, first cycle in which it is
 idle; which queue is PRE, its first entry, levels, cycle of the last pop; D; the walker; the batch;
 spikes of the update, next one, when it can leave; groups issued, cycle of the last, credits that
 came back of groups without and with spikes; P, R (plus one, 0: empty), cycle in which either gave
-something up; step modulo slots; credits of either kind used."""
+something up; step modulo slots; credits of either kind used; largest level since the barrier."""
 
 HOLD, INTEGRATE, UPDATE, FINISHED = range(4)
 """Phases; FINISHED: the update is over, INTEGRATE or HOLD from ``WAKE``."""
@@ -71,7 +71,7 @@ def _push_post(setup: Setup, tiles: Tiles, tile: int, axon: int, wait: int) -> N
     tiles.queue[tile, 1 - at[PRE], level] = axon
     tiles.wait[tile, 1 - at[PRE], level] = wait
     at[POST_LEVEL] = level + 1
-    counter[_HIGH_WATER] = max(counter[_HIGH_WATER], level + 1)
+    at[HIGHEST] = max(at[HIGHEST], level + 1)
 
 
 @kernel
@@ -87,7 +87,7 @@ def arrive(setup: Setup, tiles: Tiles, tile: int, axon: int, wait: int, cycle: i
     tiles.wait[tile, at[PRE], place] = wait
     at[LEVEL] = level + 1
     counter[_RECEIVED] += 1
-    counter[_HIGH_WATER] = max(counter[_HIGH_WATER], level + 1)
+    at[HIGHEST] = max(at[HIGHEST], level + 1)
     if at[PHASE] == INTEGRATE and at[WAKE] == NEVER:
         at[WAKE] = cycle + 1
 
@@ -213,6 +213,8 @@ def begin_update(setup: Setup, tiles: Tiles, tile: int, cycle: int, step: int, s
     at[SLOT] = (at[SLOT] + 1) & slots - 1
     at[PRE] = 1 - at[PRE]
     at[HEAD], at[LEVEL], at[POST_LEVEL], at[POPPED] = 0, at[POST_LEVEL], 0, -1
+    tiles.counter[tile, _HIGH_WATER] = max(tiles.counter[tile, _HIGH_WATER], at[HIGHEST])
+    at[HIGHEST] = at[LEVEL]
     _expect(setup, tiles, tile, cycle)
 
 

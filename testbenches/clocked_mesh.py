@@ -40,6 +40,9 @@ class MeshTile(ClockedTile):
         self.post: deque[tuple[int, int]] = deque()
         self.level = self.level_post = 0
         self.barriers_seen = 0
+        self.still: int | None = None  # first cycle of being idle up to now
+        self.highest = 0               # level since the last barrier
+        self.timeline: dict[str, list[int]] = {"idle": [], "updated": [], "queue": []}
         self.phase = "integrate"
         self.fetched: int | None = None
         self.walking: tuple[int, int] | None = None
@@ -69,6 +72,7 @@ class MeshTile(ClockedTile):
     def clock(self, ready: bool, more: bool) -> Packet | None:
         """One cycle but for arrivals; the packet that the router takes."""
         self.note_level()
+        self.still = (self.cycle if self.still is None else self.still) if self.idle() else None
         packet = None
         if self.phase == "integrate":
             self.integrating()
@@ -82,6 +86,7 @@ class MeshTile(ClockedTile):
         self.level, self.level_post = len(self.pre), len(self.post)
         high = self.counters["queue_high_water"]
         self.counters["queue_high_water"] = max(high, self.level, self.level_post)
+        self.highest = max(self.highest, self.level, self.level_post)
 
     def arrive(self, axon: int, wait: int) -> None:
         """A packet at the local output in the cycle of the last :meth:`clock`."""
@@ -100,6 +105,10 @@ class MeshTile(ClockedTile):
 
     def barrier(self) -> None:
         """The end of the cycle of the barrier."""
+        assert self.still is not None
+        self.timeline["idle"].append(self.still)
+        self.timeline["queue"].append(self.highest)
+        self.highest = 0
         if self.config.delay == "scdq":
             self.pre, self.post = self.post, self.pre
         self.begin_update()
@@ -168,6 +177,8 @@ class MeshTile(ClockedTile):
             self.phase = "integrate" if more else "hold"
             self.step = min(self.step + 1, (1 << c.step_bits) - 1)
             self.barriers_seen += 1
+            self.timeline["updated"].append(self.cycle)
+            self.potentials.append(list(self.v))
             return None
         next_r = self.r
         if self.r is not None and ready:
@@ -352,5 +363,10 @@ class ClockedMesh:
             final["current"] = [tile.i for tile in self.tiles]
         return {"barrier": self.barriers, "lost": self.lost, "final": final,
                 "spikes": sorted(self.spikes),
+                "membrane": [sum(step, []) for step in zip(
+                    *(tile.potentials for tile in self.tiles), strict=True)],
+                "timeline": {name: [list(step) for step in zip(
+                    *(tile.timeline[name] for tile in self.tiles), strict=True)]
+                    for name in ("idle", "updated", "queue")},
                 "counters": {name: [tile.counters[name] for tile in self.tiles]
                              for name in MESH_COUNTERS}}

@@ -24,8 +24,11 @@ from neurotile.testbenches.mesh_raw_cases import MeshRawCase, random_raw_mesh_ca
 
 def assert_agrees(case: MeshRawCase) -> dict[str, int]:
     """Same barriers, spikes, cycles, counters and states; what was counted over all runs."""
-    trace = run_mesh(*case)
     config, events = case.config, case.events
+    neurons = config.tiles * config.tile.neurons
+    recorded = np.random.default_rng(neurons).permutation(neurons)[:neurons // 2 + 1]
+    trace = run_mesh(*case, recorded=recorded, timeline=True)
+    assert trace.timeline is not None
     pointers: dict[tuple[int, int], int] = {}
     total = {"lost": int(trace.lost.sum()), "outputs": trace.spike_cycle.size}
     for run in range(events.runs):
@@ -44,6 +47,10 @@ def assert_agrees(case: MeshRawCase) -> dict[str, int]:
         assert set(trace.final) == set(seen["final"])
         for name, expected in seen["final"].items():
             np.testing.assert_array_equal(trace.final[name][run], expected, name)
+        np.testing.assert_array_equal(trace.membrane[run],
+                                      np.array(seen["membrane"])[:, recorded])
+        assert {name: getattr(trace.timeline, name)[run].tolist()
+                for name in seen["timeline"]} == seen["timeline"]
         assert (trace.end[run], trace.lost[run], trace.parity_errors[run]) == (end, seen["lost"], 0)
         for name, counts in seen["counters"].items():
             total[name] = total.get(name, 0) + sum(counts)
@@ -157,6 +164,9 @@ def test_refusals():
         run_mesh(*case._replace(memories=axon))
     with pytest.raises(UserError, match="no route entry"):
         run_mesh(*case._replace(memories=route))
+    for wrong in ([-1], [48], [[1]], [0.5]):
+        with pytest.raises(UserError, match=r"recorded must be a list of neurons in 0\.\.47"):
+            run_mesh(*case, recorded=np.array(wrong))
 
 
 def _bit(config, memory, field):
