@@ -80,7 +80,7 @@ class FloatProjection:
 
     @property
     def name(self) -> str:
-        """Name used in reports and messages."""
+        """``SOURCE->TARGET``; shared by projections that differ in their delay alone."""
         return f"{self.source}->{self.target}"
 
 
@@ -95,7 +95,7 @@ class FloatNetwork:
     populations : tuple of FloatPopulation
         Such that every projection with delay 0 leads forward.
     projections : tuple of FloatProjection
-        One per pair of source and target.
+        One per source, target and delay.
     outputs : dict of str to tuple of str
         Populations that each Output node of the file shows.
     name : str

@@ -32,6 +32,7 @@ _TENSORS: dict[str, dict[str, float | None]] = {
     "Affine": {"weight": None, "bias": None},
     "Scale": {"scale": None},
     "Threshold": {"threshold": None},
+    "Delay": {"delay": None},
     "IF": {"r": None, "v_threshold": None, "v_reset": 0.0},
     "LIF": {"tau": None, "r": None, "v_leak": None, "v_threshold": None, "v_reset": 0.0},
     "CubaLIF": {"tau_syn": None, "tau_mem": None, "r": None, "v_leak": None,
@@ -40,7 +41,7 @@ _TENSORS: dict[str, dict[str, float | None]] = {
     "CubaLI": {"tau_syn": None, "tau_mem": None, "r": None, "v_leak": None, "w_in": 1.0},
 }
 SUPPORTED = ("Input", "Output", "Linear", "Affine", "IF", "LIF", "CubaLIF", "LI", "CubaLI", "Scale",
-             "Threshold", "Flatten", *IMAGE_TYPES, "NIRGraph")
+             "Threshold", "Delay", "Flatten", *IMAGE_TYPES, "NIRGraph")
 _NEURONS = frozenset({"IF", "LIF", "CubaLIF", "LI", "CubaLI", "Threshold"})
 
 
@@ -53,7 +54,7 @@ class Node:
     name, type : str
         Name with the names of its subgraphs before it, joined by dots; NIR type.
     values : dict of str to ndarray of float64
-        Tensors; those of neurons, Scale and Threshold are (size,).
+        Tensors; those of neurons, Scale, Threshold and Delay are (size,).
     inputs, size : int or None
         Number of values that arrive and leave.
     nested : bool

@@ -47,8 +47,8 @@ class Discrete:
 
 
 def needs_dt(node: Node) -> bool:
-    """The node has time constants."""
-    return node.type in ("LIF", "LI", "CubaLIF", "CubaLI")
+    """The node holds times: time constants or delays."""
+    return node.type in ("LIF", "LI", "CubaLIF", "CubaLI", "Delay")
 
 
 def discretise(node: Node, dt: float | None) -> Discrete:

@@ -13,7 +13,7 @@ class TensorReport:
     Parameters
     ----------
     name : str
-        ``source->target``.
+        ``source->target``, with ``@delay`` if the two have several delays.
     weights : int
         Number of weights that are not 0 before rounding.
     max_error, rms_error : float

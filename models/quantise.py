@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurotile.spec import IntegerNetwork, Population, Projection, UserError
+from neurotile.spec import IntegerNetwork, Population, Projection, UserError, projection_names
 
 from .float_network import FloatNetwork, FloatPopulation
 from .quantisation_report import NodeReport, QuantisationReport, TensorReport
@@ -33,10 +33,13 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class _Node:
-    """A population in units of its potential: weights and bias hold all gains."""
+    """A population in units of its potential: weights and bias hold all gains.
+
+    ``weights`` are by number of the projection, and so are those that methods take.
+    """
 
     p: FloatPopulation
-    weights: dict[str, Floats]
+    weights: dict[int, Floats]
     bias: Floats
     decay_v: Ints
     decay_i: Ints
@@ -49,9 +52,12 @@ class _Node:
         return self.top or max((float(np.abs(w).max()) for w in self.weights.values()),
                                default=0.0)
 
-    def input_bound(self, weights: Mapping[str, npt.NDArray[Any]], bias: npt.NDArray[Any]
+    def input_bound(self, weights: Mapping[int, npt.NDArray[Any]], bias: npt.NDArray[Any]
                     ) -> Floats:
-        """Largest |x + bias| of every neuron if each source spikes or not as it pleases."""
+        """Largest |x + bias| of every neuron if each source spikes or not as it pleases.
+
+        In every step: of one source with several delays all may arrive together.
+        """
         up = bias + sum(np.maximum(w, 0).sum(axis=1) for w in weights.values())
         down = bias + sum(np.minimum(w, 0).sum(axis=1) for w in weights.values())
         return np.maximum(np.abs(up), np.abs(down)).astype(np.float64)
@@ -98,26 +104,29 @@ def quantise(network: FloatNetwork, *, weight_bits: int = 8, state_bits: int = 1
             raise UserError(f"{key} must be an integer in {low}..{high}, not {value!r}")
     limit = (1 << state_bits - 1) - 1
     populations, nodes, tensors, warnings = [], [], [], []
-    weights: dict[tuple[str, str], npt.NDArray[np.int32]] = {}
+    names = projection_names(network.projections)
+    weights: dict[int, npt.NDArray[np.int32]] = {}
     scales = {}
     for p in network.populations:
         node = _prepare(network, p, 1 << decay_bits, (largest_weights or {}).get(p.name, 0.0))
+        if weight_bits == 1:
+            _check_signs(network, node)
         wanted = _weight_scale(node, weight_bits, limit)
         weight_scale = _fitted(node, wanted, limit, weight_bits, state_bits)
-        stored = {s: _round(w, weight_scale, weight_bits) for s, w in node.weights.items()}
+        stored = {k: _round(w, weight_scale, weight_bits) for k, w in node.weights.items()}
         shift = _shift(node, stored, weight_scale, limit, (1 << shift_bits) - 1)
         scale = weight_scale * (1 << shift)
-        for source, real in node.weights.items():
-            weights[source, p.name] = stored[source].astype(np.int32)
-            tensors.append(_tensor_report(f"{source}->{p.name}", real, stored[source],
-                                          weight_scale, node.largest, weight_bits))
+        for k, real in node.weights.items():
+            weights[k] = stored[k].astype(np.int32)
+            tensors.append(_tensor_report(names[k], real, stored[k], weight_scale, node.largest,
+                                          weight_bits))
         integer = _population(node, scale, shift)
         populations.append(integer)
         scales[p.name] = scale
         nodes.append(_node_report(node, integer, weight_scale, wanted, limit, stored))
         warnings += _warnings(node, integer, nodes[-1])
-    projections = tuple(Projection(e.source, e.target, weights[e.source, e.target], e.delay)
-                        for e in network.projections)
+    projections = tuple(Projection(e.source, e.target, weights[k], e.delay)
+                        for k, e in enumerate(network.projections))
     result = IntegerNetwork(
         network.inputs, tuple(populations), projections, weight_bits=weight_bits,
         state_bits=state_bits, decay_bits=decay_bits, name=network.name, dt=network.dt,
@@ -131,7 +140,9 @@ def _prepare(network: FloatNetwork, p: FloatPopulation, unit: int, top: float) -
     # The integer models with a current have no constant of their own at the potential; a constant
     # current does the same once it has settled, a few tau_syn later.
     bias = bias + (p.leak * (1 - p.decay_i) if p.has_current else p.leak)
-    return _Node(p, {e.source: p.gain[:, None] * e.weights for e in network.into(p.name)}, bias,
+    weights = {k: p.gain[:, None] * e.weights for k, e in enumerate(network.projections)
+               if e.target == p.name}
+    return _Node(p, weights, bias,
                  np.rint(p.decay_v * unit).astype(np.int64),
                  np.rint(p.decay_i * unit).astype(np.int64), unit, top)
 
@@ -142,12 +153,17 @@ def _weight_scale(node: _Node, bits: int, limit: int) -> float:
         return limit / (_range(node, {}) or 1.0)
     if bits > 1:
         return ((1 << bits - 1) - 1) / node.largest
-    for source, w in node.weights.items():
-        if (w == 0).any():
-            raise UserError(f"{source}->{node.p.name}: {int((w == 0).sum())} of {w.size} weights "
-                            "are 0, which 1-bit weights (-1 and +1) cannot hold; use weight_bits "
-                            "of at least 2")
-    return 1 / float(np.mean(np.concatenate([np.abs(w).ravel() for w in node.weights.values()])))
+    return 1 / float(np.mean(np.concatenate([np.abs(w[w != 0]) for w in node.weights.values()])))
+
+
+def _check_signs(network: FloatNetwork, node: _Node) -> None:
+    """Refuse pairs of neurons without a synapse; with several delays one of them will do."""
+    for name in dict.fromkeys(network.projections[k].name for k in node.weights):
+        mine = [w for k, w in node.weights.items() if network.projections[k].name == name]
+        nothing = np.all([w == 0 for w in mine], axis=0)
+        if node.largest and nothing.any():
+            raise UserError(f"{name}: {int(nothing.sum())} of {nothing.size} weights are 0, which "
+                            "1-bit weights (-1 and +1) cannot hold; use weight_bits of at least 2")
 
 
 def _needed(node: _Node) -> float:
@@ -176,7 +192,7 @@ def _fitted(node: _Node, wanted: float, limit: int, weight_bits: int, state_bits
     return scale
 
 
-def _range(node: _Node, weights: dict[str, Floats]) -> float:
+def _range(node: _Node, weights: dict[int, Floats]) -> float:
     """Real magnitude that the state should hold: what can come, or enough of it."""
     p, x = node.p, node.input_bound(weights, node.bias)
     bound = node.state_bound(x)
@@ -188,17 +204,17 @@ def _range(node: _Node, weights: dict[str, Floats]) -> float:
     return max(float(bound.max()), _needed(node))
 
 
-def _shift(node: _Node, stored: dict[str, Ints], weight_scale: float, limit: int, most: int) -> int:
+def _shift(node: _Node, stored: dict[int, Ints], weight_scale: float, limit: int, most: int) -> int:
     if not node.largest:
         return 0
-    wanted = _range(node, {source: w / weight_scale for source, w in stored.items()})
+    wanted = _range(node, {k: w / weight_scale for k, w in stored.items()})
     fits = [k for k in range(most + 1) if wanted * weight_scale * (1 << k) <= limit]
     return max(fits, default=0)
 
 
 def _round(real: Floats, scale: float, bits: int) -> Ints:
     if bits == 1:
-        return np.where(real > 0, 1, -1)
+        return np.sign(real).astype(np.int64)
     top = (1 << bits - 1) - 1
     return np.clip(np.rint(real * scale), -top, top).astype(np.int64)
 
@@ -228,9 +244,9 @@ def _tensor_report(name: str, real: Floats, stored: Ints, scale: float, largest:
 
 
 def _node_report(node: _Node, integer: Population, weight_scale: float, wanted: float, limit: int,
-                 stored: dict[str, Ints]) -> NodeReport:
+                 stored: dict[int, Ints]) -> NodeReport:
     p, scale = node.p, weight_scale * (1 << integer.shift)
-    x = node.input_bound({s: w << integer.shift for s, w in stored.items()}, integer.bias)
+    x = node.input_bound({k: w << integer.shift for k, w in stored.items()}, integer.bias)
     bound = node.state_bound(x, 0.5)
     tallest = float(np.abs(p.threshold).max()) if p.spikes else 0.0
     decay = np.abs(node.decay_v / node.unit - p.decay_v).max()

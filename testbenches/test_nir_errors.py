@@ -78,10 +78,10 @@ def test_unsupported_node_names_node_type_and_list(tmp_path):
     made = small(w=nir.Conv1d(2, np.ones((2, 2, 1)), 1, 0, 1, 1, np.zeros(2)))
     message = refused(write(tmp_path, made), "node 'w' is of type 'Conv1d', which is not supported")
     assert message.endswith("supported are Input, Output, Linear, Affine, IF, LIF, CubaLIF, LI, "
-                            "CubaLI, Scale, Threshold, Flatten, Conv2d, SumPool2d, "
+                            "CubaLI, Scale, Threshold, Delay, Flatten, Conv2d, SumPool2d, "
                             "AvgPool2d, NIRGraph")
-    inner = graph({"d": nir.Delay(np.ones(2))}, [("input", "d"), ("d", "output")])
-    refused(write(tmp_path, small(w=inner)), "node 'w.d' is of type 'Delay'")
+    inner = graph({"s": nir.I(np.ones(2))}, [("input", "s"), ("s", "output")])
+    refused(write(tmp_path, small(w=inner)), "node 'w.s' is of type 'I'")
 
 
 @pytest.mark.parametrize(("key", "value", "match"), [

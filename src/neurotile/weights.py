@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from .spec import IntegerNetwork, Program
+from .spec import IntegerNetwork, Program, projection_names
 from .spec.event_formats import sdsp_synapse_word
 from .spec.formats import axon_word, route_word
 from .spec.learning import learning_switches_word
@@ -17,10 +17,8 @@ Int = npt.NDArray[np.int64]
 
 
 def projection_keys(network: IntegerNetwork) -> list[str]:
-    """``SOURCE->TARGET`` of each projection, with ``@DELAY`` where that alone would be twofold."""
-    names = [e.name for e in network.projections]
-    return [e.name if names.count(e.name) == 1 else f"{e.name}@{e.delay}"
-            for e in network.projections]
+    """Names of the projections of ``network``, which are the keys of its weights."""
+    return projection_names(network.projections)
 
 
 def network_weights(network: IntegerNetwork) -> dict[str, Int]:

@@ -28,7 +28,7 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
         The file is damaged or holds what is not supported, or an argument is wrong.
     """
     tile, rules = tile_config(preset_name, config), parse_reset(reset)
-    found = describe(model)
+    found = describe(model, dt=dt)
     _print_content(found, dt, rules)
     if found["needs_dt"] and found["dt"] is None and dt is None:
         line("fits", "is known once the length of a step is: --dt SECONDS")

@@ -18,7 +18,7 @@ from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
 from .mesh_config import MESH_COUNTERS, MESH_PRESETS, TEST_MESH_PRESETS, MeshConfig
 from .mesh_program import MeshPlacement, MeshProgram, as_tile_trace
 from .mesh_run import MeshEvents, MeshTimeline, MeshTrace
-from .network import InputPort, IntegerNetwork, Population, Projection
+from .network import InputPort, IntegerNetwork, Population, Projection, projection_names
 from .presets import PRESETS, TEST_PRESETS, any_preset, network_tile, preset
 from .program import Placement, Program, TileEvents
 from .stimulus import Stimulus
@@ -33,4 +33,4 @@ __all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MESH_COUNTERS", "MESH
            "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus", "Switches", "TileConfig",
            "TileEvents", "TileLearning", "TileTrace", "Trace", "UserError", "Word", "any_preset",
            "as_tile_trace", "configuration_from_toml", "full_record", "network_tile", "preset",
-           "recorded_neurons", "to_trace"]
+           "projection_names", "recorded_neurons", "to_trace"]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """IntegerNetwork: a quantised network before it is mapped (docs/semantics.md, section 1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from .digest import digest
 from .errors import UserError
 from .learning import CalciumRule, Sdsp, SdspSynapses
 
-__all__ = ["InputPort", "IntegerNetwork", "Population", "Projection"]
+__all__ = ["InputPort", "IntegerNetwork", "Population", "Projection", "projection_names"]
 
 Int = npt.NDArray[np.int64]
 
@@ -145,8 +146,26 @@ class Projection:
 
     @property
     def name(self) -> str:
-        """Name used in traces and messages."""
+        """``SOURCE->TARGET``; shared by projections that differ in their delay alone.
+
+        :func:`projection_names` tells these apart; a plastic projection shares its name with none.
+        """
         return f"{self.source}->{self.target}"
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def delay(self) -> int: ...
+
+
+def projection_names(projections: Iterable[_Named]) -> list[str]:
+    """``SOURCE->TARGET`` of each projection, with ``@DELAY`` where that alone would be twofold."""
+    projections = tuple(projections)
+    names = [e.name for e in projections]
+    return [e.name if names.count(e.name) == 1 else f"{e.name}@{e.delay}" for e in projections]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +179,7 @@ class IntegerNetwork:
     populations : tuple of Population
         Neurons; the order decides their place on the tile.
     projections : tuple of Projection
-        Synapses.
+        Synapses; several between one pair of nodes may differ in their delay.
     weight_bits, state_bits, decay_bits : int
         Number formats of weights, states and decay coefficients.
     name : str
@@ -213,8 +232,9 @@ class IntegerNetwork:
     def _check_projections(self) -> None:
         limit = 1 << self.weight_bits - 1
         low, high = (-1, 1) if self.weight_bits == 1 else (-limit, limit - 1)
-        for projection in self.projections:
-            where = f"projection {projection.name!r}"
+        for name, projection in zip(projection_names(self.projections), self.projections,
+                                    strict=True):
+            where = f"projection {name!r}"
             if projection.source not in self.sizes:
                 raise UserError(f"{where}: there is no source {projection.source!r}")
             if projection.target not in self.population_names:
@@ -230,23 +250,32 @@ class IntegerNetwork:
             _check_range(where, "weights", projection.weights, low, high)
 
     def with_weights(self, weights: Mapping[str, Int]) -> "IntegerNetwork":
-        """Copy in which projections (``Projection.name``) have these weights, (targets, sources).
+        """Copy in which projections have these weights, (targets, sources).
+
+        Parameters
+        ----------
+        weights : dict of str to array_like of int
+            By name, as :func:`projection_names` gives it.
 
         Raises
         ------
         UserError
-            There is no such projection, or the weights do not fit it.
+            There is no such projection, or more than one, or the weights do not fit it.
         """
-        if unknown := sorted(set(weights) - {e.name for e in self.projections}):
-            raise UserError(f"{self.name}: there is no projection {unknown[0]!r}")
-        for e in self.projections:
-            shape = np.shape(weights.get(e.name, e.weights))
+        names = projection_names(self.projections)
+        for name in sorted(weights):
+            if names.count(name) != 1:
+                found = "is no" if name not in names else "is more than one"
+                raise UserError(f"{self.name}: there {found} projection {name!r}; there are "
+                                f"{', '.join(dict.fromkeys(names))}")
+        made = []
+        for name, e in zip(names, self.projections, strict=True):
+            shape = np.shape(weights.get(name, e.weights))
             if shape != e.weights.shape:
-                raise UserError(f"projection {e.name!r}: weights must have shape "
+                raise UserError(f"projection {name!r}: weights must have shape "
                                 f"{e.weights.shape}, not {shape}")
-        return replace(self, projections=tuple(
-            replace(e, weights=np.asarray(weights[e.name])) if e.name in weights else e
-            for e in self.projections))
+            made.append(replace(e, weights=np.asarray(weights[name])) if name in weights else e)
+        return replace(self, projections=tuple(made))
 
     def _check_learning(self, low: int, high: int) -> None:
         names = [e.name for e in self.projections]
