@@ -10,7 +10,7 @@ there are different weights, whatever its fan-in.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,8 @@ Int = npt.NDArray[np.int64]
 class TilePlan:
     """Pieces that share a tile, and their table."""
 
-    pieces: list[Piece] = field(default_factory=list)
-    table: Table | None = None
-
-    @property
-    def groups(self) -> int:
-        """Groups in use."""
-        return 0 if self.table is None else self.table.groups
+    pieces: list[Piece]
+    table: Table
 
 
 def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = None,
@@ -71,7 +66,7 @@ def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = Non
             left = np.setdiff1d(left, piece.neurons)
             # A whole tile shares with nobody; what is left over goes where there is room.
             for plan in plans if table.groups < most else ():
-                if plan.groups + table.groups <= most and (
+                if plan.table.groups + table.groups <= most and (
                         both := together([*plan.pieces, piece])):
                     plan.pieces.append(piece)
                     plan.table = both

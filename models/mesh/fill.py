@@ -68,12 +68,11 @@ def fill(graph: Graph, config: MeshConfig, plans: Sequence[TilePlan], where: Int
     for number, contents in enumerate(found):
         _fill_routes(config, contents, entries[number])
         if config.multicast and len(routing.trees[number]):
-            table = routing.trees[number]
-            contents["tree"][:len(table), 0] = tree_word(config).pack(
-                {"ports": table[:, 0], "axon": table[:, 1]})
+            trees = routing.trees[number]
+            contents["tree"][:len(trees), 0] = tree_word(config).pack(
+                {"ports": trees[:, 0], "axon": trees[:, 1]})
     for plan, number in zip(plans, where, strict=True):
         contents, table = found[number], plan.table
-        assert table is not None
         fill_parameters(contents, tile_layout(graph, plan, tile.lanes), tile)
         mask = (1 << tile.weight_bits) - 1
         weights = table.words > 0 if tile.weight_bits == 1 else table.words & mask

@@ -168,7 +168,6 @@ def _program(plan: Plan, config: MeshConfig) -> MeshProgram:
     memories = fill(graph, config, plan.tiles, plan.where, plan.routing, plan.entries)
     groups = np.ones(config.tiles, np.int64)
     for tile, number in zip(plan.tiles, plan.where, strict=True):
-        assert tile.table is not None
         groups[number] = tile.table.groups
     placement = {}
     for p in network.populations:

@@ -84,7 +84,7 @@ def queue_bounds(plan: Plan) -> list[int]:
     sends one per step: with SCDQ last + 1 of them can be there at a time, else one.
     """
     queued = plan.config.tile.delay == "scdq"
-    return [sum(int((links.last + 1).sum()) if queued else len(links.source)
+    return [sum(int((links.last + 1).sum()) if queued else links.source.size
                 for links in tile.table.links.values()) for tile in plan.tiles]
 
 

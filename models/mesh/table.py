@@ -113,7 +113,7 @@ def table_of(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, *, share: 
         if not active.size:
             continue
         synapses += int(np.count_nonzero(weights))
-        there = weights.any(axis=2)
+        there: npt.NDArray[np.bool_] = np.any(weights != 0, axis=2)
         chain, first, last = (np.zeros(active.size, np.int64) for _ in range(3))
         for number, source in enumerate(active):
             levels = np.flatnonzero(there[source])
