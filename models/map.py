@@ -89,8 +89,9 @@ def choose_preset(network: IntegerNetwork) -> TileConfig:
             if bits <= 32:
                 return config.replace(acc_bits=max(bits, config.acc_bits))
             wrong = [f"needs accumulators of {bits} bits (population {name!r}); 32 is the most"]
+    more = "" if learns else "; a mesh of tiles may hold it (--mesh auto)"
     raise UserError(f"{network.name} fits no preset: on the largest, {config.name!r}, it "
-                    f"{'; it '.join(wrong)}")
+                    f"{'; it '.join(wrong)}{more}")
 
 
 def _plan(network: IntegerNetwork, config: TileConfig, outputs: Collection[str] | None) -> _Plan:

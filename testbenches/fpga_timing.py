@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from neurotile.hw.export import component_rtlil, make_tile
-from neurotile.spec import EventConfig, TileConfig, any_preset
+from neurotile.spec import EventConfig, TileConfig, any_preset, single_tile
 
 __all__ = ["main", "place", "synthesise"]
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", default="1,2,3", help="placement seeds, with commas")
     parser.add_argument("--path", action="store_true", help="print the critical path")
     options = parser.parse_args(arguments)
-    config = any_preset(options.preset)
+    config = single_tile(any_preset(options.preset))
     netlist = synthesise(config, BUILD / config.name)
     reports = [place(netlist, int(seed)) for seed in options.seeds.split(",")]
     used = reports[0]["utilization"]

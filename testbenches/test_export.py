@@ -21,7 +21,14 @@ from neurotile.hw.export_files import export_dir
 from neurotile.hw.netlist import Netlist, Site
 from neurotile.models import golden
 from neurotile.sim import engine as fast
-from neurotile.spec import TEST_EVENT_PRESETS, TEST_PRESETS, UserError, any_preset, preset
+from neurotile.spec import (
+    TEST_EVENT_PRESETS,
+    TEST_PRESETS,
+    UserError,
+    any_preset,
+    preset,
+    single_tile,
+)
 from neurotile.spec.formats import memories
 from neurotile.testbenches.event_strategies import random_event_case
 from neurotile.testbenches.learning_cases import LEARNING_PRESETS
@@ -96,7 +103,7 @@ def yosys_bits(verilog: Path) -> dict[str, int]:
 @pytest.mark.parametrize("name", ["test_all", "test_one_lane", "test_readout", "test_event",
                                   "test_learning_deep"])
 def test_inventory_counts_every_bit(name, tmp_path):
-    export_dir(LEARNING_PRESETS.get(name) or any_preset(name), tmp_path / "out")
+    export_dir(LEARNING_PRESETS.get(name) or single_tile(any_preset(name)), tmp_path / "out")
     inventory = json.loads((tmp_path / "out" / "inventory.json").read_text())
     bits = {kind: sum(site["width"] * site["depth"] for site in inventory["sites"]
                       if site["kind"] == kind) for kind in ("ff", "memory")}
@@ -239,7 +246,7 @@ def test_testbench_in_icarus(exported, tmp_path):
 @pytest.mark.parametrize("name", [*sorted(TEST_PRESETS), *sorted(TEST_EVENT_PRESETS),
                                   "test_all without a program", "test_event without a program"])
 def test_testbench_of_every_preset_in_icarus(name, tmp_path):
-    config = any_preset(name.split()[0])
+    config = single_tile(any_preset(name.split()[0]))
     if name in TEST_EVENT_PRESETS:
         program = random_event_case(Seeded(3), TEST_EVENT_PRESETS[name]).program
         export_dir(config, tmp_path / "out", program=program)

@@ -12,7 +12,7 @@ import pytest
 
 from neurotile import pipeline
 from neurotile.models.learning_plan import LearningPlan
-from neurotile.spec import PRESETS, UserError, any_preset
+from neurotile.spec import PRESETS, Program, TileConfig, UserError, any_preset
 from neurotile.testbenches.cli_cases import (
     HIDDEN,
     INPUTS,
@@ -133,7 +133,8 @@ def test_quantised_values():
     assert p.calcium is not None
     theta = int(np.asarray(p.calcium.theta_mem))
     assert theta - 1 < 0.25 * made.network.scales["hidden.lif"] <= theta
-    assert made.config is not None and made.config.learns and made.network.weight_bits == 4
+    assert isinstance(made.config, TileConfig) and made.config.learns
+    assert made.network.weight_bits == 4
 
 
 def test_build_and_options_in_python(tmp_path):
@@ -234,7 +235,7 @@ def test_info_and_export_of_a_network_that_learns(cli, place):
     assert done.code == 0, done.err
     assert {"theta_mem.hex", "calcium_rule.hex"} <= {p.name for p in (out / "memory").iterdir()}
     made = pipeline.build(place.model, learning=learn)
-    assert made.program is not None
+    assert isinstance(made.program, Program)
     row = (out / "memory" / "theta_mem.hex").read_text().split()[0]
     assert int(row, 16) & 0xFFFF == made.program.memories["theta_mem"][0, 0]
     learn.write_text(GOOD.replace("theta1 = 1", "theta1 = 9"))

@@ -302,7 +302,7 @@ def test_no_preset_fits():
     assert str(caught.value) == (
         "network fits no preset: on the largest, 'wide', it needs a shift of 9, the tile has up to "
         "7 (shift_bits); it needs 608 neurons in groups of 8, the tile has 512 (neurons); it needs "
-        "3000 axons, the tile has 2048 (axons)")
+        "3000 axons, the tile has 2048 (axons); a mesh of tiles may hold it (--mesh auto)")
 
 
 def test_the_report_counts():

@@ -11,6 +11,7 @@ from neurotile.spec import (
     InputPort,
     IntegerNetwork,
     Population,
+    Program,
     Projection,
     Stimulus,
     UserError,
@@ -129,7 +130,7 @@ def skipping_network():
 
 def test_weights_are_read_back_through_routes_and_relays():
     made = pipeline.build(skipping_network())
-    assert made.program is not None
+    assert isinstance(made.program, Program)
     synapse = made.program.memories["synapse"].astype(np.int64)
     held, given = stored_weights(made.program, synapse), network_weights(made.network)
     assert projection_keys(made.network)[4:6] == ["b->c@0", "b->c@1"]
@@ -140,7 +141,7 @@ def test_weights_are_read_back_through_routes_and_relays():
 
 def test_a_flipped_weight_is_read_back_as_such():
     made = pipeline.build(chain(0))
-    assert made.program is not None
+    assert isinstance(made.program, Program)
     synapse = made.program.memories["synapse"].astype(np.int64)
     row, lane = np.argwhere(synapse == 5)[0]
     synapse[row, lane] ^= 0x80

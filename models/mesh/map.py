@@ -75,12 +75,13 @@ def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection
 
 def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
                 shape: tuple[int, int] | None = None, routing: str = "unicast",
+                delay: str = "scdq",
                 outputs: Collection[str] | None = None, rates: Rates | None = None,
                 share: bool = True, spread: bool = False) -> MeshProgram:
     """Program on the smallest mesh that ``network`` fits, with tables as large as it needs.
 
-    Delays are SCDQ with as many bits as needed, or none where none are. Queues are so deep that no
-    stimulus overflows them, as far as 65,536 entries suffice.
+    Delays have as many bits as needed, and there are none where none are. Queues are so deep that
+    no stimulus overflows them, as far as 65,536 entries suffice.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
         Fixed size.
     routing : str
         ``unicast`` or ``multicast``.
+    delay : str
+        ``scdq`` or ``ring``, where the network needs delays.
     outputs, rates, share, spread
         As for :func:`map_mesh`.
 
@@ -106,7 +109,7 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
                         "weights; 32 is the most (acc_bits)")
     rows, cols = shape or (16, 16)
     config = base.replace(rows=rows, cols=cols, routing=routing, routes=_MOST, trees=_MOST,
-                          tile=_tile_for(network, tile or base.tile, bits))
+                          tile=_tile_for(network, tile or base.tile, bits, delay))
     graph = _checked(network, config, outputs)
     groups = _even(graph, config) if spread and shape else None
     plan = plan_mesh(graph, config, share=share, groups=groups, rates=rates, grow=True,
@@ -124,14 +127,14 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
     return _program(plan, final)
 
 
-def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int) -> TileConfig:
+def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: str) -> TileConfig:
     """The tile with number formats, models, delays and offsets that the network needs."""
     schedule = retime(network)
     steps = [schedule.tile_delay(e) - (e.source in schedule.offset) for e in network.projections
              if e.weights.any()]
     longest, used = max(steps, default=0), {p.model for p in network.populations}
-    delay = "none" if not longest else "ring" if tile.delay == "ring" else "scdq"
-    delay_bits = min(6, max(1, longest.bit_length()))
+    delay = kind if longest else "none"
+    delay_bits = min(6, longest.bit_length()) if longest else tile.delay_bits
     # A descriptor of an axon has 32 bits; those of the delay cost bits of a row.
     words, bits = tile.synapse_words, {"none": 0, "ring": delay_bits, "scdq": delay_bits + 1}[delay]
     while (words - 1).bit_length() + 2 * tile.group_bits + 1 + bits > 32:

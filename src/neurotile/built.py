@@ -9,7 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from . import metrics
-from .spec import PRESETS, IntegerNetwork, Population, Program, TileConfig, UserError
+from .mesh_options import MeshOptions
+from .spec import (
+    MESH_PRESETS,
+    PRESETS,
+    IntegerNetwork,
+    MeshConfig,
+    MeshProgram,
+    Population,
+    Program,
+    Stimulus,
+    TileConfig,
+    UserError,
+)
 
 if TYPE_CHECKING:
     from .models.float_network import FloatNetwork
@@ -26,8 +38,9 @@ class Build:
     ----------
     network : IntegerNetwork
         What runs.
-    config, program : TileConfig and Program, optional
-        The tile and its memory contents; missing if only the golden engine can run the network.
+    config, program : TileConfig and Program, or MeshConfig and MeshProgram, optional
+        The tile or mesh and its memory contents; missing if only the golden engine can run the
+        network.
     source : FloatNetwork, optional
         The network before quantisation.
     quantisation : QuantisationReport, optional
@@ -39,8 +52,8 @@ class Build:
     """
 
     network: IntegerNetwork
-    config: TileConfig | None = None
-    program: Program | None = None
+    config: TileConfig | MeshConfig | None = None
+    program: Program | MeshProgram | None = None
     source: "FloatNetwork | None" = None
     quantisation: "QuantisationReport | None" = None
     digest: str | None = None
@@ -56,6 +69,9 @@ class Build:
         UserError
             There is no such plastic projection, or the weights do not fit it.
         """
+        if isinstance(self.program, MeshProgram):
+            raise UserError(f"{self.network.name}: the tiles of a mesh do not learn, so there are "
+                            "no plastic projections to change")
         program = None if self.program is None else self.program.with_weights(weights)
         network = self.network.with_weights(weights) if program is None else program.network
         return replace(self, network=network, program=program)
@@ -80,29 +96,60 @@ class Build:
         return metrics.output_population(self.network, shown)
 
 
-def place(made: Build, config: TileConfig | None, mapped: bool) -> Build:
-    """``made`` on a tile, the smallest preset that fits if none is given.
+def place(made: Build, config: TileConfig | MeshConfig | None, mapped: bool,
+          mesh: MeshOptions | None = None, profile: Stimulus | None = None) -> Build:
+    """``made`` on a tile, the smallest preset that fits if none is given; or on a mesh.
+
+    Parameters
+    ----------
+    config : TileConfig or MeshConfig, optional
+        With ``mesh`` a TileConfig is every tile of it.
+    mapped : bool
+        False: a network that does not fit stays unmapped.
+    mesh : MeshOptions, optional
+        Asks for a mesh; for a MeshConfig these are the options of its mapper.
+    profile : Stimulus, optional
+        See :func:`neurotile.mesh_place.place_on_mesh`.
 
     Raises
     ------
     UserError
         It does not fit, and ``mapped`` says that it must.
     """
-    from .models.map import choose_preset, map_network
-    note = ""
     try:
-        if config is None:
-            config = choose_preset(made.network)
-            note = "preset {} (the smallest that fits)"
-        else:
-            note = "preset {}" if config.name in PRESETS else "{}"
-        program = map_network(made.network, config)
+        if isinstance(config, MeshConfig):
+            options = mesh or MeshOptions(queue="fixed")
+            return _on_mesh(made, options, profile, config=config)
+        if mesh is not None:
+            return _on_mesh(made, mesh, profile, tile=config)
+        return _on_tile(made, config)
     except UserError as error:
         if mapped:
             raise
         return replace(made, notes=(*made.notes, f"not mapped: {error}"))
+
+
+def _on_tile(made: Build, config: TileConfig | None) -> Build:
+    from .models.map import choose_preset, map_network
+    if config is None:
+        config = choose_preset(made.network)
+        note = "preset {} (the smallest that fits)"
+    else:
+        note = "preset {}" if config.name in PRESETS else "{}"
+    program = map_network(made.network, config)
     note = note.format(config.name) + _changes(config)
     return replace(made, config=config, program=program, notes=(*made.notes, f"tile: {note}"))
+
+
+def _on_mesh(made: Build, options: MeshOptions, profile: Stimulus | None, *,
+             config: MeshConfig | None = None, tile: TileConfig | None = None) -> Build:
+    from .mesh_place import place_on_mesh
+    program = place_on_mesh(made.network, options, config=config, tile=tile, profile=profile)
+    found = program.config
+    note = (f"preset {found.name}" if found == MESH_PRESETS.get(found.name) else found.name)
+    if config is None and options.shape is None:
+        note = f"mesh of {found.rows} x {found.cols} (the smallest that fits)"
+    return replace(made, config=found, program=program, notes=(*made.notes, f"tile: {note}"))
 
 
 def _changes(config: TileConfig) -> str:

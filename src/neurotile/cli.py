@@ -4,7 +4,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,8 +46,29 @@ Dt = Annotated[float | None, typer.Option(
     metavar="SECONDS", help="length of a step, if the file does not say")]
 Reset = Annotated[list[str] | None, typer.Option(
     metavar="[NODE=]zero|subtract", help="what a spike does to the potential; may be repeated")]
+Mesh = Annotated[str | None, typer.Option(
+    metavar="auto|ROWSxCOLS", help="put the network on a mesh of tiles")]
+Routing = Annotated[str | None, typer.Option(
+    metavar="unicast|multicast", help="a packet per destination, or one that forks; with --mesh")]
+Delay = Annotated[str | None, typer.Option(
+    metavar="scdq|ring", help="delays by queue or by ring buffer; with --mesh")]
+Queue = Annotated[str | None, typer.Option(
+    metavar="worst_case|profiled|fixed", help="depth of the queues of a mesh")]
+Spread = Annotated[bool, typer.Option(
+    "--spread", help="use all tiles of the mesh evenly, not as few as possible")]
+NoShare = Annotated[bool, typer.Option(
+    "--no-share", help="a place of its own in the memories of a mesh for every synapse")]
 Learn = Annotated[Path | None, typer.Option(
     metavar="LEARN.toml", help="which projections learn, and how (docs/cli.md)")]
+
+
+def _mesh_options(mesh: str | None, preset: str | None, config: Path | None,
+                  routing: str | None, delay: str | None, queue: str | None, spread: bool,
+                  no_share: bool) -> Any:
+    """Options of the mapper of meshes; None where no mesh is asked for."""
+    from .mesh_options import options_of
+    return options_of(mesh, given=preset or config, routing=routing, delay=delay, queue=queue,
+                      spread=spread, share=not no_share)
 
 
 @app.callback(invoke_without_command=True)
@@ -86,6 +107,8 @@ def run(
     learn: Learn = None,
     weights_every: Annotated[int, typer.Option(
         min=0, metavar="N", help="keep the plastic weights after every N steps")] = 0,
+    mesh: Mesh = None, routing: Routing = None, delay: Delay = None, queue: Queue = None,
+    spread: Spread = False, no_share: NoShare = False,
     no_report: Annotated[bool, typer.Option(
         "--no-report", help="leave out report.html")] = False,
 ) -> None:
@@ -104,7 +127,8 @@ def run(
         model, spikes, out, engine=engine.value, preset_name=preset, config=config,
         weight_bits=weight_bits, state_bits=state_bits, dt=dt, reset=reset or [],
         keep_state=keep_state, samples=samples, record=record or [], learn=learn,
-        weights_every=weights_every, report=not no_report))
+        weights_every=weights_every, report=not no_report,
+        mesh=_mesh_options(mesh, preset, config, routing, delay, queue, spread, no_share)))
 
 
 @app.command()
@@ -151,6 +175,8 @@ def rtl(
 def info(
     model: Model, preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
     state_bits: StateBits = None, dt: Dt = None, reset: Reset = None, learn: Learn = None,
+    mesh: Mesh = None, routing: Routing = None, delay: Delay = None, spread: Spread = False,
+    no_share: NoShare = False,
 ) -> None:
     """Say what a network contains, what it needs, and whether it fits a tile.
 
@@ -160,7 +186,8 @@ def info(
     """
     from .commands.info import info_command
     info_command(model, preset_name=preset, config=config, weight_bits=weight_bits,
-                 state_bits=state_bits, dt=dt, reset=reset or [], learn=learn)
+                 state_bits=state_bits, dt=dt, reset=reset or [], learn=learn,
+                 mesh=_mesh_options(mesh, preset, config, routing, delay, None, spread, no_share))
 
 
 @app.command()

@@ -9,8 +9,9 @@ doi 10.3389/fnins.2023.1187252).
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .spec import TileConfig
+from .spec import MeshConfig, TileConfig
 from .spec.formats import memories
+from .spec.mesh_config import mesh_memories, packet_word
 
 __all__ = ["ENERGY_TABLE", "MODEL", "Access", "Technology", "accesses", "estimate", "technology"]
 
@@ -39,6 +40,13 @@ ENERGY_TABLE = (
 )
 
 
+LINKS = ("north", "east", "south", "west")
+"""Counters of packets on links."""
+
+HOP_PJ_PER_BIT = 0.98 * 1.1 ** 2 / 1.2 ** 2 + 0.39 + 0.12
+"""Router and a link of 1 mm, picojoules per bit and hop, as in SpikingDSE's table."""
+
+
 @dataclass(frozen=True)
 class Access:
     """Accesses to one memory: counts of words of ``bits`` bits (a row of all lanes is one)."""
@@ -55,15 +63,16 @@ def technology(total_bits: int) -> Technology:
     return next(row for row in ENERGY_TABLE if total_bits <= row.largest)
 
 
-def accesses(config: TileConfig, counters: dict[str, int], *, group_issues: int) -> list[Access]:
+def accesses(config: TileConfig | MeshConfig, counters: dict[str, int], *, group_issues: int
+             ) -> list[Access]:
     """Accesses that the counters of docs/semantics.md, section 7, stand for.
 
     Parameters
     ----------
-    config : TileConfig
-        The tile.
+    config : TileConfig or MeshConfig
+        The tile, or the mesh of which ``total_bits`` are those of one tile.
     counters : dict of str to int
-        Sums over the run.
+        Sums over the run, and over all tiles.
     group_issues : int
         Groups issued by all updates: mapped groups times tile steps.
 
@@ -72,6 +81,8 @@ def accesses(config: TileConfig, counters: dict[str, int], *, group_issues: int)
     An event reads one axon descriptor at least; further segments of an axon are not counted, nor
     are the reads of bistability.
     """
+    mesh = config if isinstance(config, MeshConfig) else None
+    config = config.tile if isinstance(config, MeshConfig) else config
     reads, updates = counters["synapse_reads"], counters["updates"]
     # memory: (reads, writes) of rows
     uses = {"axon": (counters["events"], 0), "synapse": (reads, 0), "group": (group_issues, 0),
@@ -81,16 +92,20 @@ def accesses(config: TileConfig, counters: dict[str, int], *, group_issues: int)
     if config.learns:
         uses |= {"synapse": (reads, counters["synapse_writes"]), "theta_mem": (updates, 0),
                  "calcium_rule": (updates, 0), "calcium": (reads + updates, updates)}
+    if mesh is not None:
+        hops = sum(counters[name] for name in LINKS)
+        uses |= {"route": (counters["packets"], 0), "fanout": (counters["spikes"], 0),
+                 "tree": (hops + counters["received"], 0)}
     found = [Access(m.name, *uses[m.name], m.word.width * m.lanes, m.bits)
-             for m in memories(config)]
-    width = config.axon_bits + 1
+             for m in (memories(config) if mesh is None else mesh_memories(mesh))]
+    width = config.axon_bits + (config.delay_bits if config.delay == "scdq" else 1)
     found.append(Access("event queue", counters["events"], counters["events"], width,
                         width * config.queue_depth))
     return found
 
 
-def estimate(config: TileConfig, counters: dict[str, int], *, group_issues: int, samples: int,
-             syn_events: int) -> dict[str, Any]:
+def estimate(config: TileConfig | MeshConfig, counters: dict[str, int], *, group_issues: int,
+             samples: int, syn_events: int) -> dict[str, Any]:
     """Energy of a run by the table, in picojoules, as metrics.json holds it.
 
     Parameters
@@ -107,6 +122,14 @@ def estimate(config: TileConfig, counters: dict[str, int], *, group_issues: int,
         total += picojoules
         static += access.total_bits * kind.static / 1e6
         rows.append({**asdict(access), "technology": kind.name, "pj": picojoules})
+    if isinstance(config, MeshConfig):
+        static *= config.tiles
+        hops = sum(counters[name] for name in LINKS)
+        width = packet_word(config).width + config.link_parity
+        picojoules = hops * width * HOP_PJ_PER_BIT
+        total += picojoules
+        rows.append({"memory": "links", "reads": hops, "writes": 0, "bits": width, "total_bits": 0,
+                     "technology": "router and link", "pj": picojoules})
     return {"model": MODEL, "total_pj": total, "pj_per_sample": total / samples,
             "pj_per_syn_event": total / syn_events if syn_events else None,
             "static_uw": static, "memories": rows}

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .spec import IntegerNetwork, Population, Program, Stimulus, TileTrace, Trace, UserError
+from .spec import (
+    IntegerNetwork,
+    MeshProgram,
+    Population,
+    Program,
+    Stimulus,
+    TileTrace,
+    Trace,
+    UserError,
+)
 from .spec.digest import digest
 
 __all__ = ["accuracy", "check_labels", "confusion", "cycles_per_step", "lane_utilisation",
@@ -105,9 +114,9 @@ def cycles_per_step(tile: TileTrace) -> Int:
     return np.diff(tile.barrier, axis=1, prepend=-1)
 
 
-def lane_utilisation(program: Program, tile: TileTrace, events: int) -> float | None:
+def lane_utilisation(program: Program | MeshProgram, tile: TileTrace, events: int) -> float | None:
     """Share of the lanes' synapse slots that did a synaptic event of the network, 0..1."""
-    slots = int(tile.counters["synapse_reads"].sum()) * program.config.lanes
+    slots = int(tile.counters["synapse_reads"].sum()) * program.tile.lanes
     return events / slots if slots else None
 
 
@@ -140,8 +149,9 @@ def result_digest(trace: Trace, samples: list[str], weights: dict[str, Int]) -> 
                    *((k, v.astype(np.int64)) for k, v in sorted(weights.items()))])
 
 
-def summary(network: IntegerNetwork, program: Program | None, stimulus: Stimulus, trace: Trace,
-            *, output: Population, digests: list[str], weights: dict[str, Int]) -> dict[str, Any]:
+def summary(network: IntegerNetwork, program: Program | MeshProgram | None, stimulus: Stimulus,
+            trace: Trace, *, output: Population, digests: list[str], weights: dict[str, Int]
+            ) -> dict[str, Any]:
     """Content of metrics.json (docs/cli.md), without the energy estimate.
 
     Parameters

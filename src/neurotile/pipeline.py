@@ -16,16 +16,22 @@ from . import metrics
 from .built import Build, place
 from .chunks import merge, portion
 from .energy import estimate
+from .mesh_options import MeshOptions
+from .mesh_weights import stored_mesh_weights
 from .save import check_keys, save
 from .spec import (
+    MESH_PRESETS,
     PRESETS,
     IntegerNetwork,
+    MeshConfig,
+    MeshProgram,
     Record,
     Stimulus,
     TileConfig,
     Trace,
     UserError,
-    preset,
+    any_preset,
+    network_config,
 )
 from .weights import delivered_weights, stored_weights
 
@@ -77,6 +83,8 @@ class Result:
         """Final weights (targets, sources) by projection, read back from the tile if it ran."""
         if self.trace.tile is None or self.build.program is None:
             return delivered_weights(self.build.network, self.trace.weights)
+        if isinstance(self.build.program, MeshProgram):
+            return stored_mesh_weights(self.build.program)
         return stored_weights(self.build.program, self.trace.tile.synapse)
 
     @property
@@ -103,7 +111,8 @@ class Result:
         program, tile = self.build.program, self.trace.tile
         if program is not None and tile is not None:
             found["energy"] = estimate(
-                program.config, found["counters"], group_issues=program.groups * tile.barrier.size,
+                program.config, found["counters"],
+                group_issues=int(np.sum(program.groups)) * tile.barrier.size,
                 samples=self.stimulus.samples, syn_events=found["syn_events"])
         found["seconds"] = round(self.seconds, 4)
         return found
@@ -147,17 +156,19 @@ def load(path: "str | Path | nir.NIRGraph", *, dt: float | None = None,
 
 
 def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
-          config: TileConfig | str | None = None, weight_bits: int | None = None,
+          config: TileConfig | MeshConfig | str | None = None, weight_bits: int | None = None,
           state_bits: int | None = None, mapped: bool = True, file: str | Path | None = None,
-          learning: "str | Path | LearningPlan | None" = None) -> Build:
+          learning: "str | Path | LearningPlan | None" = None,
+          mesh: MeshOptions | str | None = None, profile: Stimulus | None = None) -> Build:
     """Quantise and map a network.
 
     Parameters
     ----------
     network : path of a NIR file, FloatNetwork or IntegerNetwork
         What shall run.
-    config : TileConfig or name of a preset, optional
-        The tile; the smallest preset that fits, if not given.
+    config : TileConfig, MeshConfig or name of a preset, optional
+        The tile or mesh; the smallest preset of a tile that fits, if neither this nor ``mesh`` is
+        given.
     weight_bits, state_bits : int, optional
         Number formats; those of the tile, if not given. The tile follows them.
     mapped : bool
@@ -166,6 +177,10 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
         Where a FloatNetwork was loaded from; its digest names the model in run directories.
     learning : path of a TOML file or LearningPlan, optional
         Which projections learn (docs/cli.md); weights are then -7..7.
+    mesh : MeshOptions, 'auto' or 'ROWSxCOLS', optional
+        Put the network on a mesh of tiles, of which ``config`` is one.
+    profile : Stimulus, optional
+        Typical input, by which the tiles of a mesh are placed and queues can be made.
 
     Raises
     ------
@@ -175,16 +190,20 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     if isinstance(network, str | Path):
         file, network = network, load(network)
     _check_bits(weight_bits, state_bits)
-    base = preset(config) if isinstance(config, str) else config
+    base = network_config(any_preset(config)) if isinstance(config, str) else config
+    options = MeshOptions.parse(mesh) if isinstance(mesh, str) else mesh
     if isinstance(network, IntegerNetwork):
         if weight_bits is not None or state_bits is not None or learning is not None:
             raise UserError("weight_bits, state_bits and learning are fixed: the network is in "
                             "integers")
-        return place(Build(network), base, mapped)
+        return place(Build(network), base, mapped, options, profile)
     from .models.learning_plan import read_plan
     from .models.quantise import quantise
     plan = read_plan(learning, network, weight_bits)
-    formats = _varied(base or PRESETS["learning" if plan else "default"], weight_bits, state_bits)
+    tile = base.tile if isinstance(base, MeshConfig) else base
+    default = (MESH_PRESETS["mesh_4x4"].tile if options and not plan else
+               PRESETS["learning" if plan else "default"])
+    formats = _varied(tile or default, weight_bits, state_bits)
     integers, report = quantise(
         network, weight_bits=4 if plan else weight_bits or formats.weight_bits,
         state_bits=formats.state_bits, decay_bits=formats.decay_bits,
@@ -192,7 +211,8 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     integers = plan.apply(integers) if plan else integers
     made = Build(integers, source=network, quantisation=report, digest=_file_digest(file),
                  notes=(*network.warnings, *report.warnings))
-    return place(made, formats if base else None, mapped)
+    given = base.replace(tile=formats) if isinstance(base, MeshConfig) else formats
+    return place(made, given if base else None, mapped, options, profile)
 
 
 def _file_digest(file: str | Path | None) -> str | None:
@@ -217,9 +237,9 @@ def _varied(config: TileConfig, weight_bits: int | None, state_bits: int | None)
 def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         spikes: npt.ArrayLike | Stimulus, *, labels: npt.ArrayLike | None = None,
         engine: str = "fast", keep_state: bool = False, record: Record | None = None,
-        config: TileConfig | str | None = None, weight_bits: int | None = None,
+        config: TileConfig | MeshConfig | str | None = None, weight_bits: int | None = None,
         state_bits: int | None = None, weights_every: int = 0,
-        progress: Progress | None = None) -> Result:
+        mesh: MeshOptions | str | None = None, progress: Progress | None = None) -> Result:
     """Run a network on spikes.
 
     Parameters
@@ -236,7 +256,7 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         Samples follow each other without CLEAR.
     record : dict of str to ndarray of int, optional
         Neurons whose membrane potential is kept; readouts are kept anyway.
-    config, weight_bits, state_bits
+    config, weight_bits, state_bits, mesh
         As for :func:`build`.
     weights_every : int
         Steps, counted through over all samples, after which plastic weights are kept each time.
@@ -252,8 +272,8 @@ def run(network: "str | Path | FloatNetwork | IntegerNetwork | Build",
         raise UserError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
     stimulus = spikes if isinstance(spikes, Stimulus) else Stimulus.from_dense(spikes, labels)
     made = network if isinstance(network, Build) else build(
-        network, config=config, weight_bits=weight_bits, state_bits=state_bits,
-        mapped=engine != "golden" or config is not None)
+        network, config=config, weight_bits=weight_bits, state_bits=state_bits, mesh=mesh,
+        mapped=engine != "golden" or config is not None or mesh is not None)
     if stimulus.inputs != made.network.input_size:
         raise UserError(f"the stimulus has {stimulus.inputs} inputs, the network has "
                         f"{made.network.input_size}")
@@ -284,8 +304,10 @@ def _check_record(network: IntegerNetwork, record: Record | None) -> None:
 
 def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record: Record | None,
          weights_every: int, progress: Progress | None) -> Trace:
-    # What a sample teaches the next one knows: there are no portions to start anew.
-    if keep_state or progress is None or made.network.learning is not None:
+    # What a sample teaches the next one knows, and routers remember their last choices: there are
+    # no portions to start anew.
+    if keep_state or progress is None or made.network.learning is not None \
+            or isinstance(made.program, MeshProgram):
         trace = _once(made, stimulus, engine, keep_state, record, weights_every, 0, progress)
         if progress is not None:
             progress(stimulus.samples, trace)
@@ -316,6 +338,10 @@ def _once(made: Build, part: Stimulus, engine: str, keep_state: bool, record: Re
         if progress is not None and done < total:
             progress(before + part.samples * done / total, None)
 
+    if isinstance(made.program, MeshProgram):
+        from .mesh_engines import run as run_mesh
+        return run_mesh(engine, made.program, part, record=record, keep_state=keep_state,
+                        progress=tick)
     if engine == "fast":
         from .sim.engine import run as run_fast
         return run_fast(made.program, part, record=record, keep_state=keep_state, progress=tick,

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..hw.export_files import EXPORT
 from ..models import zoo
 from ..rundir import RUN
-from ..spec import Stimulus
+from ..spec import Stimulus, TileConfig
 from ..spec.folders import check_folder
 from .rtl import write_rtl
 from .run import load_and_build, run_shown
@@ -27,7 +27,7 @@ def demo_command(out: Path) -> None:
     check_folder(run_folder, RUN)
     check_folder(rtl_folder, EXPORT)
     made = load_and_build(zoo.path("digits"), None, None, None, None, {}, mapped=True)
-    assert made.config is not None
+    assert isinstance(made.config, TileConfig)
     spikes, labels = zoo.test_set("digits")
     stimulus = Stimulus.from_dense(spikes, labels)
     result = run_shown(made, stimulus, engine="fast", options={"engine": "fast"})

@@ -5,21 +5,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..mesh_options import MeshOptions
 from ..models.describe import describe
 from ..models.learning_plan import read_plan
 from ..models.nir_import import parse_reset
 from ..models.occupancy import MappingReport, mapping_report
 from ..pipeline import Build, build, load
-from ..spec import UserError
-from .run import tile_config
-from .text import count, learning_line, line, percent, quantity
+from ..spec import MeshProgram, UserError
+from .run import network_configuration
+from .text import count, learning_line, line, percent, quantity, tile_line
 
 __all__ = ["info_command"]
 
 
 def info_command(model: Path, *, preset_name: str | None, config: Path | None,
                  weight_bits: int | None, state_bits: int | None, dt: float | None,
-                 reset: Sequence[str], learn: Path | None = None) -> None:
+                 reset: Sequence[str], learn: Path | None = None,
+                 mesh: MeshOptions | None = None) -> None:
     """Print it; a network that no tile takes is a fact here, not an error.
 
     Raises
@@ -27,7 +29,7 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
     UserError
         The file is damaged or holds what is not supported, or an argument is wrong.
     """
-    tile, rules = tile_config(preset_name, config), parse_reset(reset)
+    tile, rules = network_configuration(preset_name, config), parse_reset(reset)
     found = describe(model, dt=dt)
     _print_content(found, dt, rules)
     if found["needs_dt"] and found["dt"] is None and dt is None:
@@ -39,7 +41,7 @@ def info_command(model: Path, *, preset_name: str | None, config: Path | None,
     plan = read_plan(learn, network, weight_bits)
     try:
         made = build(network, config=tile, weight_bits=weight_bits, state_bits=state_bits,
-                     learning=plan)
+                     learning=plan, mesh=mesh)
     except UserError as error:
         line("fits", f"no: {error}")
         return
@@ -84,9 +86,12 @@ def _step(found: dict[str, Any], dt: float | None) -> str:
 
 def _print_fit(made: Build) -> None:
     assert made.program is not None
-    use: MappingReport = mapping_report(made.program)
     note = next(note for note in made.notes if note.startswith("tile:"))
     line("fits", "yes, " + note.removeprefix("tile: "))
+    if isinstance(made.program, MeshProgram):
+        line("", tile_line(made.program))
+        return
+    use: MappingReport = mapping_report(made.program)
     for label, part in (("neurons", use.neurons), ("axons", use.axons),
                         ("synapse words", use.synapse_words)):
         print(f"  {label:<16}{part.used:>8,} of {part.available:>8,}{percent(part.share):>9}")

@@ -9,9 +9,18 @@ import numpy as np
 from ..hw.export_files import EXPORT, export_dir
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, run
-from ..spec import PRESETS, EventConfig, Stimulus, TileConfig, UserError, network_tile
+from ..spec import (
+    PRESETS,
+    EventConfig,
+    Program,
+    Stimulus,
+    TileConfig,
+    UserError,
+    network_tile,
+    single_tile,
+)
 from ..spec.folders import check_folder
-from .run import any_tile_config, load_and_build
+from .run import any_configuration, load_and_build
 from .text import count, line, waiting
 
 __all__ = ["rtl_command", "write_rtl"]
@@ -30,7 +39,8 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
         An argument or a file is wrong, or ``out`` holds something else.
     """
     check_folder(out, EXPORT, inputs=(model, config, learn))
-    tile = any_tile_config(preset_name, config)
+    found = any_configuration(preset_name, config)
+    tile = None if found is None else single_tile(found)
     if model is None:
         if any(v is not None for v in (weight_bits, state_bits, dt, learn)) or reset:
             raise UserError("--weight-bits, --state-bits, --dt, --reset and --learn need a "
@@ -42,7 +52,7 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
     else:
         made = load_and_build(model, None if tile is None else network_tile(tile), weight_bits,
                               state_bits, dt, parse_reset(reset), mapped=True, learning=learn)
-        assert made.config is not None
+        assert isinstance(made.config, TileConfig)
         files = write_rtl(made, made.config, out, _random_input(made))
     for name in files:
         if "/" not in name:
@@ -56,7 +66,7 @@ def rtl_command(model: Path | None, out: Path, *, preset_name: str | None, confi
 
 def _random_input(made: Build) -> Stimulus:
     rng = np.random.default_rng(1)
-    assert made.program is not None
+    assert isinstance(made.program, Program)
     counted = (1 << made.program.config.step_bits) - 1 - made.program.drain
     steps = min(_STEPS, counted)
     return Stimulus.from_dense(rng.random((_SAMPLES, steps, made.network.input_size)) < _RATE)
@@ -71,6 +81,7 @@ def write_rtl(made: Build | None, config: TileConfig | EventConfig, out: Path,
     with waiting("the fast engine computes what the testbench expects; its first run ever compiles "
                  "it, for up to half a minute"):
         result = run(made, stimulus, engine="fast")
+    assert isinstance(made.program, Program)
     with waiting("the Verilog is being written"):
         return export_dir(config, out, program=made.program, stimulus=stimulus,
                           trace=result.trace)

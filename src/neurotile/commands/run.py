@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
+from ..mesh_options import MeshOptions
 from ..models.nir_import import parse_reset
 from ..pipeline import Build, Result, build, load, run
 from ..rundir import RUN
 from ..spec import (
-    EventConfig,
+    AnyConfig,
     IntegerNetwork,
+    MeshConfig,
     Record,
     Stimulus,
     TileConfig,
@@ -25,7 +27,7 @@ from ..spec import (
     UserError,
     any_preset,
     configuration_from_toml,
-    network_tile,
+    network_config,
 )
 from ..spec.folders import check_folder
 from .text import (
@@ -39,8 +41,8 @@ from .text import (
     tile_line,
 )
 
-__all__ = ["any_tile_config", "load_and_build", "parse_record", "run_command", "run_shown",
-           "tile_config"]
+__all__ = ["any_configuration", "load_and_build", "network_configuration", "parse_record",
+           "run_command", "run_shown"]
 
 _PATIENCE = 4.0
 _BUILDING = {"golden": "the golden model is at work",
@@ -51,8 +53,8 @@ _BUILDING = {"golden": "the golden model is at work",
 def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_name: str | None,
                 config: Path | None, weight_bits: int | None, state_bits: int | None,
                 dt: float | None, reset: Sequence[str], keep_state: bool, samples: int | None,
-                record: Sequence[str], learn: Path | None, weights_every: int, report: bool
-                ) -> int:
+                record: Sequence[str], learn: Path | None, weights_every: int, report: bool,
+                mesh: MeshOptions | None = None) -> int:
     """Do the command and return the exit code: 1 if spikes were dropped.
 
     Raises
@@ -63,12 +65,13 @@ def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_nam
     check_folder(out, RUN, inputs=(model, spikes, config, learn))
     if weights_every and learn is None:
         raise UserError("--weights-every needs --learn LEARN.toml: without it no weight changes")
-    tile = tile_config(preset_name, config)
+    tile = network_configuration(preset_name, config)
     stimulus = Stimulus.from_file(spikes)
     if samples is not None:
         stimulus = stimulus.first(samples)
     made = load_and_build(model, tile, weight_bits, state_bits, dt, parse_reset(reset),
-                          mapped=engine != "golden" or tile is not None, learning=learn)
+                          mapped=engine != "golden" or (tile or mesh) is not None,
+                          learning=learn, mesh=mesh, profile=stimulus)
     if stimulus.inputs != made.network.input_size:
         raise UserError(f"{spikes}: spikes have {stimulus.inputs} inputs, {model} has "
                         f"{made.network.input_size}")
@@ -82,26 +85,26 @@ def run_command(model: Path, spikes: Path, out: Path, *, engine: str, preset_nam
     line("written", f"{out}" + (f", report: {out / 'report.html'}" if report else ""))
     if result.dropped:
         print(f"neurotile: {count(result.dropped, 'spike')} met a full event queue and "
-              f"got lost; a larger queue_depth than {made.config.queue_depth} "  # type: ignore[union-attr]
+              f"got lost; a larger queue_depth than {made.program.tile.queue_depth} "  # type: ignore[union-attr]
               "is needed", file=sys.stderr)
     return 1 if result.dropped else 0
 
 
-def tile_config(preset_name: str | None, config: Path | None) -> TileConfig | None:
-    """Tile for a network that was asked for, if any.
+def network_configuration(preset_name: str | None, config: Path | None
+                          ) -> TileConfig | MeshConfig | None:
+    """Tile or mesh for a network that was asked for, if any.
 
     Raises
     ------
     UserError
-        As :func:`any_tile_config`, or the tile is in event mode.
+        As :func:`any_configuration`, or the tile is in event mode.
     """
-    tile = any_tile_config(preset_name, config)
-    return None if tile is None else network_tile(tile)
+    found = any_configuration(preset_name, config)
+    return None if found is None else network_config(found)
 
 
-def any_tile_config(preset_name: str | None, config: Path | None
-                    ) -> TileConfig | EventConfig | None:
-    """Tile that was asked for, if any.
+def any_configuration(preset_name: str | None, config: Path | None) -> AnyConfig | None:
+    """Tile or mesh that was asked for, if any.
 
     Raises
     ------
@@ -115,12 +118,14 @@ def any_tile_config(preset_name: str | None, config: Path | None
     return None if preset_name is None else any_preset(preset_name)
 
 
-def load_and_build(model: Path, tile: TileConfig | None, weight_bits: int | None,
+def load_and_build(model: Path, tile: TileConfig | MeshConfig | None, weight_bits: int | None,
                    state_bits: int | None, dt: float | None, reset: dict[str, str], *,
-                   mapped: bool, learning: Path | None = None) -> Build:
+                   mapped: bool, learning: Path | None = None, mesh: MeshOptions | None = None,
+                   profile: Stimulus | None = None) -> Build:
     """Read, quantise and map, and print what came out of it."""
     made = build(load(model, dt=dt, reset=reset), config=tile, weight_bits=weight_bits,
-                 state_bits=state_bits, mapped=mapped, file=model, learning=learning)
+                 state_bits=state_bits, mapped=mapped, file=model, learning=learning, mesh=mesh,
+                 profile=profile)
     network = made.network
     line("network", network_line(network))
     for note in made.notes:

@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["count", "learning_line", "learnt_line", "line", "network_line", "percent",
            "quantity", "size", "tile_line", "waiting"]
 
-from ..spec import IntegerNetwork, Program
+from ..spec import IntegerNetwork, MeshProgram, Program
 
 _PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""))
 
@@ -96,11 +96,23 @@ def _nodes(nodes: Sequence[Any]) -> str:
     return "population" if len(nodes) == 1 else "populations"
 
 
-def tile_line(program: Program) -> str:
-    """What a program takes of its tile, in one line."""
+def tile_line(program: Program | MeshProgram) -> str:
+    """What a program takes of its tile or mesh, in one line."""
+    if isinstance(program, MeshProgram):
+        return _mesh_line(program)
     from ..models.occupancy import mapping_report
     use = mapping_report(program)
     relays = f" ({use.relays} relays)" if use.relays else ""
     return (f"{use.neurons.used:,} of {use.neurons.available:,} neurons{relays}, "
             f"{use.axons.used:,} of {use.axons.available:,} axons, "
             f"{use.synapse_words.used:,} of {use.synapse_words.available:,} synapse words")
+
+
+def _mesh_line(program: MeshProgram) -> str:
+    from ..models.mesh.report import mesh_report
+    use = mesh_report(program)
+    relays = f" ({use.relays} relays)" if use.relays else ""
+    neurons = sum(tile.neurons.used for tile in use.tiles)
+    return (f"{use.used.used:,} of {count(use.used.available, 'tile')}, "
+            f"{count(neurons, 'neuron')}{relays}; of the synapse memory {percent(use.words.share)} "
+            f"is in use, {percent(use.stored.share)} are weights that are not 0")

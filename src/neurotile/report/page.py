@@ -72,7 +72,7 @@ def _header(result: "Result") -> Markup:
         tiles.append(("cycles per sample", f"{found['cycles'] / found['samples']:,.0f}",
                       f"{found['cycles_per_step']['mean']:,.1f} per tile step"))
         tiles.append(("lane utilisation", percent(found["lane_utilisation"] or 0.0),
-                      f"{count(result.build.config.lanes, 'lane')}"))  # type: ignore[union-attr]
+                      f"{count(result.build.program.tile.lanes, 'lane')}"))  # type: ignore[union-attr]
         tiles.append(("energy per sample",
                       quantity(found["energy"]["pj_per_sample"] * 1e-12, "J"),
                       "a model"))

@@ -8,10 +8,12 @@ import numpy as np
 from ..commands.text import count, percent, quantity, size
 from ..energy import ENERGY_TABLE
 from ..models.occupancy import Use, mapping_report
+from ..spec import MeshProgram, Program
 from .drawings import network_drawing, tile_drawing
 from .figures import activity_figure, cycles_figure, latency_figure
 from .floating import FloatCheck
 from .html import Markup, bar, colour, facts, section, table, tag
+from .mesh import mapping_parts
 
 if TYPE_CHECKING:
     from ..pipeline import Result
@@ -44,18 +46,20 @@ def network_section(result: "Result") -> Markup:
         spikes = result.trace.spikes.get(p.name)
         rate = "–" if spikes is None else f"{spikes.mean():.3f}"
         threshold = _span(p.threshold) if p.spikes else "–"
-        place = program.placement[p.name] if program is not None else None
-        where = "–" if place is None else f"{place.first}–{place.first + p.size - 1}"
+        where = "–" if program is None else _where(program, p.name)
         name = Markup(tag("i", "", class_="dot", style=f"background:{colour(number)}")
                       + tag("span", p.name))
         rows.append([name, p.model.upper(), f"{p.size:,}", threshold, rate, where,
-                     "–" if place is None else place.offset])
+                     "–" if program is None else program.offset_of(p.name)])
     parts = [figure(network_drawing(network), "Input lines, populations and synapses."),
              table(["population", "model", "neurons", "threshold", "spikes per neuron and step",
                     "tile neurons", "offset"], rows, left=2)]
     if program is None:
         reason = next((n for n in result.build.notes if n.startswith("not mapped")), "not mapped")
         return section("network", "Network and mapping", *parts, paragraph(reason, class_="note"))
+    if isinstance(program, MeshProgram):
+        parts += mapping_parts(program, result.trace)
+        return section("network", "Network and mapping", *parts)
     use, config = mapping_report(program), program.config
     parts.append(figure(
         tile_drawing(program, result.trace.spikes),
@@ -74,6 +78,14 @@ def network_section(result: "Result") -> Markup:
         f"Tile {config.name}: {config.weight_bits}-bit weights, {config.state_bits}-bit "
         f"potentials, {config.acc_bits}-bit accumulators.{offset}", class_="note"))
     return section("network", "Network and mapping", *parts)
+
+
+def _where(program: Program | MeshProgram, name: str) -> str:
+    """Tile neurons of a population, or how many tiles it lies on."""
+    neurons = program.neurons_of(name)
+    if isinstance(program, MeshProgram):
+        return count(len(np.unique(neurons // program.tile.neurons)), "tile")
+    return f"{neurons[0]}–{neurons[-1]}"
 
 
 def _use(name: str, use: Use) -> list[object]:
@@ -159,7 +171,7 @@ def cycles_section(result: "Result") -> Markup:
     if len(tile.barrier) >= 8:
         parts.append(figure(latency_figure(result), f"Cycles of a sample {CYCLES}"))
     utilisation = found["lane_utilisation"]
-    depth = 0 if result.build.config is None else result.build.config.queue_depth
+    depth = 0 if result.build.program is None else result.build.program.tile.queue_depth
     parts.append(facts([
         ("cycles in all", f"{found['cycles']:,}"),
         ("cycles per tile step",

@@ -4,6 +4,15 @@
 Plain Python and numpy: importing this package loads neither Amaranth nor numba nor nir.
 """
 
+from .any_config import (
+    AnyConfig,
+    any_preset,
+    configuration_from_toml,
+    network_config,
+    network_tile,
+    preset,
+    single_tile,
+)
 from .config import COUNTERS, MODELS, TileConfig
 from .errors import UserError
 from .event_config import (
@@ -11,7 +20,6 @@ from .event_config import (
     EVENT_PRESETS,
     TEST_EVENT_PRESETS,
     EventConfig,
-    configuration_from_toml,
 )
 from .event_run import EventProgram, Events, EventTrace, Switches
 from .learning import CalciumRule, Sdsp, SdspSynapses, TileLearning
@@ -19,7 +27,7 @@ from .mesh_config import MESH_COUNTERS, MESH_PRESETS, TEST_MESH_PRESETS, MeshCon
 from .mesh_program import MeshPlacement, MeshProgram, as_tile_trace
 from .mesh_run import MeshEvents, MeshTimeline, MeshTrace
 from .network import InputPort, IntegerNetwork, Population, Projection, projection_names
-from .presets import PRESETS, TEST_PRESETS, any_preset, network_tile, preset
+from .presets import PRESETS, TEST_PRESETS
 from .program import Placement, Program, TileEvents
 from .stimulus import Stimulus
 from .trace import Record, TileTrace, Trace, full_record, recorded_neurons, to_trace
@@ -27,10 +35,11 @@ from .word import Field, Word
 
 __all__ = ["COUNTERS", "EVENT_COUNTERS", "EVENT_PRESETS", "MESH_COUNTERS", "MESH_PRESETS",
            "MODELS", "PRESETS", "TEST_EVENT_PRESETS", "TEST_MESH_PRESETS", "TEST_PRESETS",
-           "CalciumRule", "EventConfig", "EventProgram", "EventTrace", "Events", "Field",
-           "InputPort", "IntegerNetwork", "MeshConfig", "MeshEvents", "MeshPlacement",
+           "AnyConfig", "CalciumRule", "EventConfig", "EventProgram", "EventTrace", "Events",
+           "Field", "InputPort", "IntegerNetwork", "MeshConfig", "MeshEvents", "MeshPlacement",
            "MeshProgram", "MeshTimeline", "MeshTrace", "Placement", "Population", "Program",
            "Projection", "Record", "Sdsp", "SdspSynapses", "Stimulus", "Switches", "TileConfig",
            "TileEvents", "TileLearning", "TileTrace", "Trace", "UserError", "Word", "any_preset",
-           "as_tile_trace", "configuration_from_toml", "full_record", "network_tile", "preset",
-           "projection_names", "recorded_neurons", "to_trace"]
+           "as_tile_trace", "configuration_from_toml", "full_record", "network_config",
+           "network_tile", "preset", "projection_names", "recorded_neurons", "single_tile",
+           "to_trace"]

@@ -4,15 +4,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
-from .config import TileConfig
-from .configuration import Configuration, power_of_two, read_toml, whole_number
+from .configuration import Configuration, power_of_two, whole_number
 from .errors import UserError
 
-__all__ = ["EVENT_COUNTERS", "EVENT_PRESETS", "TEST_EVENT_PRESETS", "EventConfig",
-           "configuration_from_toml"]
+__all__ = ["EVENT_COUNTERS", "EVENT_PRESETS", "TEST_EVENT_PRESETS", "EventConfig"]
 
 EVENT_COUNTERS = ("events", "passes", "synapse_reads", "synapse_writes", "updates", "fifo_stalls",
                   "spikes", "drops", "queue_high_water")
@@ -79,17 +76,6 @@ class EventConfig(Configuration):
         if values.get("mode") != "event":
             raise UserError(f"{where}: mode must be 'event', not {values.get('mode')!r}")
         return super().from_dict({k: v for k, v in values.items() if k != "mode"}, where=where)
-
-
-def configuration_from_toml(path: Path) -> TileConfig | EventConfig:
-    """Configuration in a TOML file: a tile in event mode if it says ``mode = "event"``.
-
-    Raises
-    ------
-    UserError
-        The file is missing, not TOML, or has a wrong key or value.
-    """
-    return (EventConfig if "mode" in read_toml(path) else TileConfig).from_toml(path)
 
 
 _ODIN = EventConfig(name="odin", neurons=256, lanes=8, queue_depth=32, spike_fifo_depth=8, stages=3)

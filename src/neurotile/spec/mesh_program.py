@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from .config import TileConfig
 from .digest import digest
 from .errors import UserError
 from .mesh_config import MeshConfig
@@ -67,6 +68,11 @@ class MeshProgram:
     input_row: npt.NDArray[np.int32]
     input_word: npt.NDArray[np.uint64]
     input_delay: npt.NDArray[np.int32]
+
+    @property
+    def tile(self) -> TileConfig:
+        """Every tile."""
+        return self.config.tile
 
     @property
     def neurons(self) -> int:

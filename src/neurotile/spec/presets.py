@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named tile configurations."""
 
-import difflib
-
 from .config import MODELS, TileConfig
-from .errors import UserError
-from .event_config import EVENT_PRESETS, TEST_EVENT_PRESETS, EventConfig
 
-__all__ = ["PRESETS", "TEST_PRESETS", "any_preset", "network_tile", "preset"]
+__all__ = ["PRESETS", "TEST_PRESETS"]
 
 _DEFAULT = TileConfig(
     name="default", axons=256, neurons=256, lanes=8, weight_bits=8, synapse_words=8192,
@@ -51,34 +47,3 @@ TEST_PRESETS = {
                        parameters="shared", parameter_sets=2, update_stages=4, axons=16),
     )
 }
-
-
-def preset(name: str) -> TileConfig:
-    """Preset called ``name`` of a tile that runs networks.
-
-    Raises
-    ------
-    UserError
-        There is none of that name, or it is a tile in event mode.
-    """
-    return network_tile(any_preset(name))
-
-
-def any_preset(name: str) -> TileConfig | EventConfig:
-    """Preset called ``name``; a :class:`UserError` lists the names if there is none."""
-    known: dict[str, TileConfig | EventConfig] = {
-        **PRESETS, **EVENT_PRESETS, **TEST_PRESETS, **TEST_EVENT_PRESETS}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"unknown preset {name!r}; {hint}"
-                        f"there are {', '.join((*PRESETS, *EVENT_PRESETS))}")
-    return known[name]
-
-
-def network_tile(config: TileConfig | EventConfig) -> TileConfig:
-    """The configuration itself; a :class:`UserError` if it is a tile in event mode."""
-    if isinstance(config, EventConfig):
-        raise UserError(f"tile {config.name} is in event mode: it takes events, not a network, "
-                        f"for which there are the tiles {', '.join(PRESETS)}")
-    return config

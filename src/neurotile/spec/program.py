@@ -78,6 +78,11 @@ class Program:
     synapse_index: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
+    def tile(self) -> TileConfig:
+        """The tile."""
+        return self.config
+
+    @property
     def neurons(self) -> int:
         """Neurons of the tile."""
         return self.config.neurons
