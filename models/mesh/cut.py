@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...spec import TileConfig, UserError
 from .graph import Graph
+from .reach import Reach
 from .table import Piece, Table, piece_groups, table_of
 
 __all__ = ["TilePlan", "cut"]
@@ -60,7 +61,7 @@ def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = Non
         return table if fits else None
 
     for name, node in graph.nodes.items():
-        left, reach = np.arange(node.population.size), _Reach.of(graph, name)
+        left, reach = np.arange(node.population.size), Reach.of(graph, name)
         while left.size:
             piece, table = _largest(graph, name, reach, left, tile, most, together)
             left = np.setdiff1d(left, piece.neurons)
@@ -76,7 +77,7 @@ def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = Non
     return plans
 
 
-def _largest(graph: Graph, name: str, reach: "_Reach", left: Int, tile: TileConfig, most: int,
+def _largest(graph: Graph, name: str, reach: Reach, left: Int, tile: TileConfig, most: int,
              together: Callable[[list[Piece]], Table | None]) -> tuple[Piece, Table]:
     """Largest piece of ``left`` that fits an empty tile, and its table."""
     grown = reach.grown(left, most * tile.lanes)
@@ -112,62 +113,3 @@ def _largest(graph: Graph, name: str, reach: "_Reach", left: Int, tile: TileConf
         f"{graph.network.name}: neuron {neuron} of {name!r} alone needs {need} "
         f"{'axon entries' if key == 'axons' else 'synapse words'}, a tile has {have} ({key}); "
         f"{key} = {1 << (need - 1).bit_length()} would do")
-
-
-@dataclass(frozen=True, eq=False)
-class _Reach:
-    """Which sources reach the neurons of a node; neurons with the same ones are of one kind.
-
-    ``kind`` is (size,), ``sources`` (kinds, sources) of 0 and 1; kinds are numbered in the order of
-    their first neurons. Sources that reach the same neurons count once.
-    """
-
-    kind: Int
-    sources: npt.NDArray[np.float32]
-
-    @classmethod
-    def of(cls, graph: Graph, name: str) -> "_Reach":
-        found: dict[str, npt.NDArray[np.bool_]] = {}
-        for edge in graph.into(name):
-            there, key = edge.weights != 0, edge.sender.name
-            found[key] = found[key] | there if key in found else there
-        size = graph.nodes[name].population.size
-        whole = np.concatenate(list(found.values()), axis=1) if found else np.zeros((size, 1), bool)
-        _, once = np.unique(np.packbits(whole, axis=0).T, axis=0, return_index=True)
-        whole = whole[:, once]
-        _, first, kind = np.unique(np.packbits(whole, axis=1), axis=0, return_index=True,
-                                   return_inverse=True)
-        order = np.argsort(first)
-        number = np.empty_like(order)
-        number[order] = np.arange(order.size)
-        return cls(number[kind.ravel()], whole[first[order]].astype(np.float32))
-
-    def grown(self, left: Int, most: int) -> Int:
-        """Up to ``most`` neurons of ``left``: from the first on, those that share most sources."""
-        if left.size <= most:
-            return left
-        kinds = np.unique(self.kind[left])
-        members = np.split(left[np.argsort(self.kind[left], kind="stable")],
-                           np.cumsum(np.bincount(self.kind[left])[kinds])[:-1])
-        reach = self.sources[kinds]
-        size = reach.sum(axis=1)
-        shared, free = np.zeros(len(kinds), np.float32), np.ones(len(kinds), np.bool_)
-        covered = np.zeros(reach.shape[1], np.bool_)
-        taken: list[Int] = []
-        count = chosen = 0
-        while count < most and free.any():
-            if taken:  # fewest new sources; of equals the one that shares most, then the first
-                new = np.where(free, size - shared, np.inf)
-                best = np.flatnonzero(new == new.min())
-                chosen = int(best[np.argmax(shared[best])])
-            free[chosen] = False
-            taken.append(members[chosen])
-            count += len(members[chosen])
-            fresh = np.flatnonzero((reach[chosen] != 0) & ~covered)
-            covered[fresh] = True
-            shared += reach[:, fresh].sum(axis=1)
-        return np.concatenate(taken)[:most]
-
-    def ordered(self, neurons: Int) -> Int:
-        """Neurons such that those of one kind are neighbours, else ascending."""
-        return neurons[np.lexsort((neurons, self.kind[neurons]))]

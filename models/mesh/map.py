@@ -15,6 +15,7 @@ from ...spec import (
     TileConfig,
     UserError,
 )
+from ...spec.mesh_config import mesh_memories
 from ..limits import storage_bits, wrong_formats
 from ..retime import retime
 from .fill import fill
@@ -25,7 +26,7 @@ from .routes import packed
 
 __all__ = ["choose_mesh", "map_mesh"]
 
-_MOST = 65536
+_MOST, _AXONS = 65536, (1, 2, 4)
 
 
 def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection[str] | None = None,
@@ -75,9 +76,9 @@ def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection
 
 def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
                 shape: tuple[int, int] | None = None, routing: str = "unicast",
-                delay: str = "scdq",
-                outputs: Collection[str] | None = None, rates: Rates | None = None,
-                share: bool = True, spread: bool = False) -> MeshProgram:
+                delay: str = "scdq", outputs: Collection[str] | None = None,
+                rates: Rates | None = None, share: bool = True, spread: bool = False
+                ) -> MeshProgram:
     """Program on the smallest mesh that ``network`` fits, with tables as large as it needs.
 
     Delays have as many bits as needed, and there are none where none are. Queues are so deep that
@@ -86,8 +87,9 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
     Parameters
     ----------
     tile : TileConfig, optional
-        Tile to begin with, by default that of preset ``mesh_4x4``; number formats, accumulators,
-        offsets, delays and queue follow the network.
+        Tile to begin with; number formats, accumulators, offsets, delays and queue follow the
+        network. By default that of preset ``mesh_4x4`` with the axon and synapse tables that take
+        the fewest bits: where runs of synapses are short, more axons spare words between them.
     shape : (rows, cols), optional
         Fixed size.
     routing : str
@@ -108,23 +110,41 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
         raise UserError(f"population {name!r} needs accumulators of {bits} bits for the sum of its "
                         "weights; 32 is the most (acc_bits)")
     rows, cols = shape or (16, 16)
-    config = base.replace(rows=rows, cols=cols, routing=routing, routes=_MOST, trees=_MOST,
-                          tile=_tile_for(network, tile or base.tile, bits, delay))
-    graph = _checked(network, config, outputs)
-    groups = _even(graph, config) if spread and shape else None
-    plan = plan_mesh(graph, config, share=share, groups=groups, rates=rates, grow=True,
-                     shaped=shape is not None)
-    needs = needs_of(plan)
-    rows, cols = shape or (plan.config.rows, plan.config.cols)
-    final = config.replace(
-        name=f"mesh_{rows}x{cols}", rows=rows, cols=cols,
-        routes=power_above(needs.routes, base.routes),
-        trees=power_above(needs.trees, base.trees),
-        tile=config.tile.replace(queue_depth=min(_MOST, power_above(needs.queue))))
-    wrong = wrong_sizes(final, needs)
+    best: tuple[int, Plan, MeshConfig] | None = None
+    for factor in _AXONS if tile is None else (1,):
+        started = tile or base.tile.replace(axons=base.tile.axons * factor)
+        config = base.replace(rows=rows, cols=cols, routing=routing, routes=_MOST, trees=_MOST,
+                              tile=_tile_for(network, started, bits, delay))
+        graph = _checked(network, config, outputs)
+        plan = plan_mesh(graph, config, share=share, rates=rates, grow=True,
+                         shaped=shape is not None,
+                         groups=_even(graph, config) if spread and shape else None)
+        final = _tailored(plan, config, shape, tables=tile is None)
+        size = final.tiles * sum(memory.bits for memory in mesh_memories(final))
+        if best is None or size < best[0]:
+            best = (size, plan, final)
+        if all(tile_plan.table.exact <= config.tile.axons for tile_plan in plan.tiles):
+            break  # no gap is bridged, so that more axons would spare nothing
+    assert best is not None
+    _, plan, final = best
+    wrong = wrong_sizes(final, needs_of(plan))
     if wrong:
         raise UserError(f"{network.name} does not fit {final.name}: it {wrong[0]}")
     return _program(plan, final)
+
+
+def _tailored(plan: Plan, config: MeshConfig, shape: tuple[int, int] | None, *, tables: bool
+              ) -> MeshConfig:
+    """The mesh with tables of the size that the plan needs; ``tables``: those of tiles as well."""
+    base, needs = MESH_PRESETS["mesh_4x4"], needs_of(plan)
+    rows, cols = shape or (plan.config.rows, plan.config.cols)
+    tile = config.tile.replace(queue_depth=min(_MOST, power_above(needs.queue)))
+    if tables:
+        tile = tile.replace(axons=power_above(needs.axons, 64),
+                            synapse_words=power_above(needs.synapse_words, 256))
+    return config.replace(
+        name=f"mesh_{rows}x{cols}", rows=rows, cols=cols, tile=tile,
+        routes=power_above(needs.routes, base.routes), trees=power_above(needs.trees, base.trees))
 
 
 def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: str) -> TileConfig:
