@@ -57,6 +57,6 @@ def _steps(node: Node, dt: float | None) -> tuple[Ints, str]:
     off = np.flatnonzero(np.abs(exact - steps) > _TOLERANCE * np.maximum(exact, 1.0))
     if not off.size:
         return steps, ""
-    others = f" (and {off.size - 1} more values)" if off.size > 1 else ""
+    others = f" (and {off.size - 1} more)" if off.size > 1 else ""
     return steps, (f"{node.label}: delay of {seconds[off[0]]:g} s{others} is no whole number of "
                    f"steps of {dt:g} s; taken as {steps[off[0]]}")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import __version__
 from .rundir import MARK, RUN, write_json, write_npz
-from .spec import IntegerNetwork, Record, UserError, full_record
+from .spec import IntegerNetwork, Projection, Record, UserError, full_record, projection_names
 from .spec.folders import new_folder
 
 if TYPE_CHECKING:
@@ -60,18 +60,25 @@ def run_description(result: "Result") -> dict[str, Any]:
 
 
 def check_keys(network: IntegerNetwork, record: Record | None) -> None:
-    """Refuse names of nodes that would make one key of ``trace.npz`` stand for two arrays.
+    """Refuse names of nodes that would make one key of a file stand for two arrays.
 
     Raises
     ------
     UserError
-        A spiking node is called as the potentials of another one.
+        A spiking node is called as the potentials of another one, or projections of different
+        pairs have one name.
     """
     spiking = {p.name for p in network.populations if p.spikes}
     for name in full_record(network, record):
         if f"{name}.v" in spiking:
             raise UserError(f"a node is called {name + '.v'!r}, which is the key of the potentials "
                             f"of {name!r}; rename it in the file")
+    pairs: dict[str, Projection] = {}
+    for key, e in zip(projection_names(network.projections), network.projections, strict=True):
+        other = pairs.setdefault(key, e)
+        if (other.source, other.target) != (e.source, e.target):
+            raise UserError(f"two projections are called {key!r}, to {other.target!r} and to "
+                            f"{e.target!r}; rename a node in the file")
 
 
 def trace_arrays(result: "Result") -> Arrays:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..commands.text import count
-from ..spec import IntegerNetwork, Program
+from ..spec import IntegerNetwork, Program, Projection
 from ..spec.formats import route_word
 from .html import INPUT_COLOUR, Markup, colour, tag
 
@@ -34,7 +34,10 @@ def network_drawing(network: IntegerNetwork) -> Markup:
         for k, name in enumerate(names):
             place[name] = (8 + column * (_WIDE + _GAP_X), above + free / 2 + k * (_HIGH + _GAP_Y))
     width = 16 + max(columns) * (_WIDE + _GAP_X) + _WIDE
-    parts = [_arrow(network, number, place) for number in range(len(network.projections))]
+    pairs: dict[tuple[str, str], list[Projection]] = {}
+    for e in network.projections:
+        pairs.setdefault((e.source, e.target), []).append(e)
+    parts = [_arrow(projections, place) for projections in pairs.values()]
     for port in network.inputs:
         parts.append(_box(place[port.name], port.name, count(port.size, "input line"), "",
                           INPUT_COLOUR))
@@ -70,12 +73,15 @@ def _box(at: tuple[float, float], name: str, line: str, note: str, fill: str) ->
         + tag("text", note, x=middle, y=y + 55, class_="faint"))
 
 
-def _arrow(network: IntegerNetwork, number: int, place: dict[str, tuple[float, float]]) -> Markup:
-    e = network.projections[number]
+def _arrow(projections: list[Projection], place: dict[str, tuple[float, float]]) -> Markup:
+    """One arrow for all projections of a pair, which differ in their delay."""
+    e = projections[0]
     (x0, y0), (x1, y1) = place[e.source], place[e.target]
     y0, y1 = y0 + _HIGH / 2, y1 + _HIGH / 2
-    synapses = count(int(np.count_nonzero(e.weights)), "synapse")
-    label = synapses if not e.delay else f"{synapses}, {count(e.delay, 'step')} late"
+    label = count(sum(int(np.count_nonzero(e.weights)) for e in projections), "synapse")
+    first, last = min(e.delay for e in projections), max(e.delay for e in projections)
+    if last:
+        label += f", {'' if first == last else f'{first} to '}{count(last, 'step')} late"
     if e.source == e.target:
         middle, top = x0 + _WIDE / 2, y0 - _HIGH / 2
         path = (f"M{middle + 30} {top}C{middle + 44} {top - 34} {middle - 44} {top - 34} "
