@@ -4,6 +4,7 @@
 import subprocess
 import sys
 
+import nir
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ import neurotile
 from neurotile.fsdd import evaluate, live_events
 from neurotile.metrics import output_population, predictions
 from neurotile.models import golden
+from neurotile.models.quantise import quantise
 from neurotile.models.zoo import fsdd
 from neurotile.models.zoo.fsdd import DelayNetwork, cochlea
 from neurotile.spec import Stimulus, UserError
@@ -276,6 +278,48 @@ def test_stored_networks():
             for weight in (net.weight, net.readout):
                 grid = weight / np.abs(weight).max() * 7
                 np.testing.assert_allclose(grid, np.rint(grid), atol=1e-4)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_nir_files_give_the_same_integers(tmp_path, bits):
+    spikes = Stimulus.from_dense(RNG(6).random((4, 64, 64)) < 0.08)
+    for name in fsdd.names():
+        net = fsdd.load(name)
+        nir.write(tmp_path / f"{name}.nir", net.to_nir())
+        read = neurotile.load(tmp_path / f"{name}.nir")
+        found, _ = quantise(read, weight_bits=bits)
+        wanted = net.integers(weight_bits=bits)
+        assert read.warnings == () and (found.name, found.dt) == (name, wanted.dt)
+        assert [(e.source, e.target, e.delay) for e in found.projections] == [
+            (e.source, e.target, e.delay) for e in wanted.projections]
+        for a, b in zip(found.projections, wanted.projections, strict=True):
+            np.testing.assert_array_equal(a.weights, b.weights, err_msg=f"{name}: {a.delay}")
+        hidden = [n.population_names["hidden"] for n in (found, wanted)]
+        assert len({(p.model, p.shift, p.reset) for p in hidden}) == 1
+        for key in ("threshold", "v_reset", "bias", "decay_v"):
+            np.testing.assert_array_equal(*(getattr(p, key) for p in hidden))
+        one, other = (golden.run(n, spikes) for n in (found, wanted))
+        assert one.spikes["hidden"].any()
+        np.testing.assert_array_equal(one.spikes["hidden"], other.spikes["hidden"])
+        # The readout's shift is chosen by another rule; without it the potentials are the same.
+        shift = [n.population_names["output"].shift for n in (found, wanted)]
+        assert abs(shift[0] - shift[1]) <= 1
+        if shift[0] == shift[1]:
+            np.testing.assert_array_equal(one.potentials["output"], other.potentials["output"])
+
+
+def test_delays_of_a_nir_graph_are_those_of_single_synapses():
+    net = random_network(9)
+    read = neurotile.load(net.to_nir())
+    for e in read.projections[:-1]:
+        here = (net.delay == e.delay).any(axis=2)
+        np.testing.assert_array_equal(e.weights != 0, here)
+        np.testing.assert_allclose(e.weights, net.levels()[e.delay], rtol=1e-12)
+    assert [e.delay for e in read.projections] == [*np.unique(net.delay).tolist(), 0]
+    hidden, output = read.populations
+    np.testing.assert_allclose(hidden.decay_v, net.decay, rtol=1e-12)
+    np.testing.assert_allclose(output.decay_v, net.decay_out, rtol=1e-12)
+    assert (hidden.threshold == 1).all() and hidden.reset == "zero"
 
 
 def test_accuracy_on_the_test_split():

@@ -3,11 +3,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurotile.spec import InputPort, IntegerNetwork, Population, Projection, UserError
+
+if TYPE_CHECKING:
+    import nir
 
 __all__ = ["DelayNetwork"]
 
@@ -16,6 +20,7 @@ Floats = npt.NDArray[np.float64]
 # Negative potentials run far below zero; the mapper's quantiser leaves the same room.
 _HEADROOM = 64
 _MOST_SHIFT = 7  # three bits, as in TileConfig's default
+_DT = 0.01  # seconds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,8 +139,36 @@ class DelayNetwork:
         return IntegerNetwork(
             (InputPort("input", self.weight.shape[1]),), (hidden, output), tuple(projections),
             weight_bits=weight_bits, state_bits=state_bits, decay_bits=decay_bits, name="fsdd",
-            dt=0.01,
+            dt=_DT,
             scales={"hidden": scale * (1 << shift), "output": scale_out * (1 << shift_out)})
+
+    def to_nir(self) -> "nir.NIRGraph":
+        """The network as a NIR graph: input -> Delay -> Linear -> hidden for every delay.
+
+        ``nir.write(path, net.to_nir())`` makes a file of it; the nodes have the names of
+        :meth:`integers`.
+        """
+        import nir
+        nodes: dict[str, Any] = {
+            "input": nir.Input(np.array([self.weight.shape[1]])),
+            "hidden": nir.LIF(*_leaky(self.decay), v_threshold=np.ones(len(self.decay)),
+                              v_reset=np.zeros(len(self.decay))),
+            "readout": nir.Linear(self.readout.astype(np.float64)),
+            "output": nir.LI(*_leaky(self.decay_out)),
+            "result": nir.Output(np.array([len(self.readout)]))}
+        edges = [("hidden", "readout"), ("readout", "output"), ("output", "result")]
+        for steps, weight in self.levels().items():
+            late, linear = f"delay_{steps}", f"weight_{steps}"
+            nodes[late] = nir.Delay(np.full(weight.shape[1], steps * _DT))
+            nodes[linear] = nir.Linear(weight.astype(np.float64))
+            edges += [("input", late), (late, linear), (linear, "hidden")]
+        return nir.NIRGraph(nodes, edges, metadata={"dt": _DT, "reset": "zero"})
+
+
+def _leaky(decay: npt.NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
+    """tau, r and v_leak with which a step leaves ``decay`` and adds what arrives as it is."""
+    rate = 1.0 - decay.astype(np.float64)
+    return _DT / rate, 1.0 / rate, np.zeros(len(rate))
 
 
 def _shift(reach: float, limit: int) -> int:
