@@ -165,6 +165,21 @@ def stimulus(inputs=3, samples=3, steps=15, seed=5):
         np.random.default_rng(seed).random((samples, steps, inputs)) < 0.4)
 
 
+def test_tiles_of_one_bit_take_delays_by_source():
+    # Every source has one delay, so no word holds a 0; delays by target do not work out.
+    signs = np.where(np.random.default_rng(4).random((8, 3)) < 0.6, 1, -1)
+    late = np.array([0, 3, 1])
+    made = network([("n", 8)], [("in", "n", d, signs * (late == d)) for d in (0, 1, 3)], lines=3,
+                   weight_bits=1)
+    spikes = stimulus()
+    one, other = (neurotile.run(made, spikes, engine=engine).trace for engine in ("golden", "fast"))
+    assert one.spikes["n"].any() and differences(one, other) == []
+    made = network([("n", 8)], [("in", "n", d, signs * (np.arange(8)[:, None] % 2 == d))
+                                for d in (0, 1)], lines=3, weight_bits=1)
+    with pytest.raises(UserError, match="from 'in' to 'n' has a weight 0 between others"):
+        neurotile.build(made)
+
+
 @pytest.mark.parametrize("keep_state", [False, True])
 def test_all_engines_agree(keep_state):
     program = map_network(several_delays(), SMALL)

@@ -269,9 +269,10 @@ def test_a_trained_chain_keeps_its_spikes():
 
 def test_documented_network_in_integers():
     text = (ROOT / "docs" / "integer_networks.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, delays = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, Any] = {}
     exec(code, names)
+    exec(delays, dict(names))
     expected = names["trace"].spikes
     for engine in ("fast", "rtl"):  # the document says that every engine runs it
         found = neurotile.run(names["network"], names["spikes"], engine=engine).spikes
