@@ -145,7 +145,7 @@ def several_delays() -> IntegerNetwork:
     rng = np.random.default_rng(11)
 
     def w(targets, sources):
-        return rng.integers(-60, 100, (targets, sources)) * (rng.random((targets, sources)) < 0.6)
+        return rng.integers(-60, 100, (targets, sources)) * (rng.random((targets, sources)) < 0.8)
 
     def neurons(name, size):
         return Population(name, size, "lif", np.array(70), decay_v=np.array(3500))
@@ -157,7 +157,7 @@ def several_delays() -> IntegerNetwork:
         (*(Projection("x", "a", w(3, 3), d) for d in (0, 2, 5)),
          *(Projection("a", "b", w(2, 3), d) for d in (0, 1, 3)),
          *(Projection("b", "b", w(2, 2), d) for d in (1, 2)),
-         *(Projection("b", "c", w(2, 2), d) for d in (0, 2))), name="several")
+         *(Projection("b", "c", w(2, 2), d) for d in (0, 1, 2))), name="several")
 
 
 def stimulus(inputs=3, samples=3, steps=15, seed=5):

@@ -2,6 +2,7 @@
 """NIR's Delay nodes: steps, paths by delay, loops, what is refused, and the numbers afterwards."""
 
 import itertools
+import re
 from typing import Any
 
 import nir
@@ -187,7 +188,8 @@ def test_what_is_no_whole_number_of_steps_is_rounded_and_told(seconds, steps):
 
 
 def test_a_warning_counts_values_and_reaches_the_notes():
-    network = read(chain(nir.Delay(np.array([0.3, 1.7]) * DT), nir.Linear(W)))
+    network = read(chain(nir.Delay(np.array([1.0, 0.3, 1.7]) * DT), nir.Linear(np.ones((2, 3))),
+                         inputs=3))
     (told,) = network.warnings
     assert told == ("node 'a0' (Delay): delay of 0.0003 s (and 1 more) is no whole number of steps "
                     "of 0.001 s; taken as 0")
@@ -235,17 +237,17 @@ def test_nothing_but_an_output_follows_a_readout_and_an_output_shows_no_delay():
             "holds no neuron, and nothing else carries a state")
 
 
-@pytest.mark.parametrize("path", [
-    (delay(*range(40)), nir.Linear(np.ones((50, 40)))),              # 40 matrices of 50 x 40
-    (nir.Linear(np.ones((40, 50))), delay(*range(40))),
-    (delay(*range(50)),)], ids=["before", "behind", "alone"])
-def test_delays_that_would_fill_the_memory(path, monkeypatch):
+@pytest.mark.parametrize(("path", "where"), [
+    ((delay(*range(40)), nir.Linear(np.ones((50, 40)))), "'a1' (Linear)"),  # 40 times 50 x 40
+    ((nir.Linear(np.ones((40, 50))), delay(*range(40))), "'a1' (Delay)"),
+    ((delay(*range(50)),), "'n' (IF)")], ids=["before", "behind", "alone"])
+def test_delays_that_would_fill_the_memory(path, where, monkeypatch):
     first = path[0].weight.shape[1] if isinstance(path[0], nir.Linear) else len(path[0].delay)
     last = path[-1].weight.shape[0] if isinstance(path[-1], nir.Linear) else len(path[-1].delay)
     made = chain(*path, inputs=first, outputs=last)
     monkeypatch.setattr(nir_paths, "_MOST", 79_999)
-    refused(made, r"\d0 distinct delays from 'input' make (80000|125000) weights, more than any "
-                  "tile could hold")
+    refused(made, rf"^node {re.escape(where)}: \d0 distinct delays from 'input' make "
+                  "(80000|125000) weights, more than any tile could hold$")
     monkeypatch.setattr(nir_paths, "_MOST", 125_000)
     assert len(read(made).projections) == (50 if len(path) == 1 else 40)
     # Without delays nothing is refused.
