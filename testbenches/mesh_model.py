@@ -33,6 +33,7 @@ class MeshModel:
         self.sums: Counter[tuple[int, int, int]] = Counter()
         self.fetches: dict[tuple[int, int], list[int]] = defaultdict(list)
         self.spikes: list[tuple[int, int, int]] = []  # step, tile, neuron
+        self.membranes: list[list[list[int]]] = []  # step, tile, neuron; after its update
         self.lost = 0
         self.received: Counter[int] = Counter()
 
@@ -51,6 +52,7 @@ class MeshModel:
                     self.integrate(step, tile, axon)
             for tile in range(self.config.tiles):
                 self.update(step, tile)
+            self.membranes.append([list(state["membrane"]) for state in self.states])
 
     def send(self, packet: dict[str, int], tile: int, step: int) -> None:
         """A packet enters at this tile's router and arrives in ``step``."""

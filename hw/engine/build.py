@@ -228,7 +228,7 @@ def build_bench(bench: Bench, verilog: str, widths: tuple[int, int], *, control:
 
 
 def build_sources(sources: dict[str, str], options: Sequence[str],
-                  defines: Sequence[str] = (), fast: Sequence[str] = _FAST) -> Path:
+                  defines: Sequence[str] = ()) -> Path:
     """Shared library of a simulated module ``bench``, once per content.
 
     Parameters
@@ -240,11 +240,9 @@ def build_sources(sources: dict[str, str], options: Sequence[str],
         Arguments of Verilator; :data:`VERILATE` and parameters.
     defines : sequence of str
         Macros defined for the harness.
-    fast : sequence of str
-        How the compiler optimises what runs every cycle.
     """
     cache = cache_folder()
-    parts = (*sources.values(), repr((options, _COMPILE, fast, _SLOW, sorted(defines))),
+    parts = (*sources.values(), repr((options, _COMPILE, _FAST, _SLOW, sorted(defines))),
              _toolchain())
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     folder = cache / "rtl" / key
@@ -252,13 +250,13 @@ def build_sources(sources: dict[str, str], options: Sequence[str],
         if work:
             verilator_root(), _compiler()
             with tempfile.TemporaryDirectory(dir=cache, prefix=".verilate-") as name:
-                _compile(Path(name), sources, options, defines, fast)
+                _compile(Path(name), sources, options, defines)
                 shutil.copy(Path(name) / "tile.so", work)
     return folder / "tile.so"
 
 
 def _compile(scratch: Path, sources: dict[str, str], verilate: Sequence[str],
-             defines: Sequence[str], optimised: Sequence[str]) -> None:
+             defines: Sequence[str]) -> None:
     root, compiler = verilator_root(), _compiler()
     for name, text in sources.items():
         (scratch / name).write_text(text)
@@ -269,7 +267,7 @@ def _compile(scratch: Path, sources: dict[str, str], verilate: Sequence[str],
     fast = [name for name in generated if name not in slow] + ["harness.cpp"]
     options = (*_COMPILE, "-I.", "-Iobj", f"-I{root}/include", f"-I{root}/include/vltstd",
                *(f"-D{name}" for name in defines), "-c")
-    for stem, names, level in (("slow", slow, _SLOW), ("fast", fast, optimised)):
+    for stem, names, level in (("slow", slow, _SLOW), ("fast", fast, _FAST)):
         (scratch / f"{stem}.cc").write_text("".join(f'#include "{name}"\n' for name in names))
         _run([compiler, *options, *level, f"{stem}.cc"], scratch, "g++")
     _run([compiler, "-shared", "-o", "tile.so", "fast.o", "slow.o", *_runtime(cache_folder()),

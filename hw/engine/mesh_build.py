@@ -10,8 +10,15 @@ from .row_writes import whole_row_writes
 
 __all__ = ["build_mesh_library", "mesh_bench", "mesh_library_of"]
 
-# The text grows with the tiles; -O2 takes more than three times as long as -O1.
-_FAST = ("-O1",)
+# Verilator writes one C++ function for all tiles if their logic is the same, name for name: tiles
+# stay modules, their place is no constant (which a visible variable is not, here), and names are
+# not numbered through the whole mesh (dfg-scoped). The code of 16 tiles is then that of one: it
+# is compiled in a fifth of the time, and runs faster because it stays in the cache.
+_SHARED = "".join(f'no_inline -module "{module}"\n' + "".join(
+    f'public_flat_rd -module "{module}" -var "{name}"\n' for name in ("x", "y"))
+    for module in ("mesh_tile", "router"))
+_OPTIONS = (*VERILATE, "-fno-dfg-scoped")
+_OBSERVED = 'public_flat_rd -module "mesh_tile.membrane_memory" -var "membrane"\n'
 
 
 def mesh_bench(config: MeshConfig) -> str:
@@ -65,8 +72,8 @@ def mesh_library_of(config: MeshConfig) -> Path:
 def build_mesh_library(config: MeshConfig, verilog: str) -> Path:
     """Shared library that simulates module ``mesh`` of this Verilog text."""
     names = {"tile_sim.h": "tile_sim.h", "harness.cpp": "mesh_harness.cpp"}
-    sources = {"tile.vlt": "`verilator_config\n", "bench.v": mesh_bench(config),
+    sources = {"tile.vlt": f"`verilator_config\n{_SHARED}{_OBSERVED}", "bench.v": mesh_bench(config),
                "tile.v": whole_row_writes(verilog),
                **{name: Path(__file__).with_name(file).read_text()
                   for name, file in names.items()}}
-    return build_sources(sources, VERILATE, fast=_FAST)
+    return build_sources(sources, _OPTIONS, ("SITES",))

@@ -25,7 +25,7 @@ Contents = Mapping[str, npt.NDArray[np.uint64]]
 
 def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.ArrayLike, length: int,
              events: MeshEvents, progress: Callable[[int, int], None] | None = None, *,
-             limit: int = _LIMIT, library: Path | None = None) -> MeshTrace:
+             recorded: npt.ArrayLike = (), limit: int = _LIMIT, library: Path | None = None) -> MeshTrace:
     """What the simulated mesh does with any memory contents and any events.
 
     Parameters
@@ -38,6 +38,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         Register LENGTH of all tiles.
     progress : callable, optional
         Called with (steps done, steps) now and then.
+    recorded : array_like of int
+        Neurons (tile * neurons + neuron) whose potential is read after every step.
     limit : int
         Cycles from one barrier to the next, or to the end, that count as endless.
     library : Path, optional
@@ -48,9 +50,15 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
     TimedOut
         A step takes longer than the limit.
     UserError
-        Memories, groups or events do not fit the mesh, or Verilator is not installed.
+        Memories, groups, events or recorded neurons do not fit the mesh, or Verilator is not installed.
     """
     tile = config.tile
+    recorded = np.asarray(recorded, np.int64)
+    neurons = config.tiles * tile.neurons
+    if recorded.ndim != 1 or recorded.size and not (
+            0 <= recorded.min() and recorded.max() < neurons):
+        raise UserError(f"recorded: {config.name} has neurons 0..{neurons - 1} "
+                        f"(tile * {tile.neurons} + neuron), not {recorded.tolist()}")
     requests = _load_requests(config, memories, np.asarray(groups, np.int64), length)
     counters = MESH_COUNTERS + (LEARNING_COUNTERS if tile.learns else ())
     states = [memory for memory in mesh_memories(config) if memory.id in _STATES]
@@ -67,8 +75,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         if int(digest[0]) != int(config.digest[:8], 16):
             raise RuntimeError(f"the Verilog is of another configuration than {config.name}")
         mesh.host(requests)
-        barrier, end, spikes, values = mesh.run(events, end_reads=end_reads, step_limit=limit,
-                                                progress=progress)
+        barrier, end, spikes, values, membrane = mesh.run(
+            events, end_reads=end_reads, step_limit=limit, recorded=recorded, progress=progress)
     per_tile = values[:, :-2].reshape(events.runs, config.tiles, -1)
     final, first = {}, 0
     for memory in states:
@@ -82,7 +90,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         spike_neuron=spikes[3], spike_cycle=spikes[4], final=final,
         counters={name: per_tile[:, :, first + k].astype(np.int64)
                   for k, name in enumerate(counters)},
-        lost=values[:, -2].astype(np.int64), parity_errors=values[:, -1].astype(np.int64))
+        lost=values[:, -2].astype(np.int64), parity_errors=values[:, -1].astype(np.int64),
+        membrane=membrane)
 
 
 def _load_requests(config: MeshConfig, memories: Sequence[Contents],

@@ -3,7 +3,15 @@
 
 #include "tile_sim.h"
 
-// Mirrored field by field in mesh_simulation.py.
+#include <cstring>
+
+// A word of a memory of the model: bits from `shift` on in `bytes` (at most 8) at `from`.
+// Mirrored field by field in mesh_simulation.py, as is Job.
+struct Place {
+    const uint8_t* from;
+    int64_t bytes, shift;
+};
+
 struct Job {
     int64_t runs, steps, rows;
     const int64_t* start;          // runs * steps * rows + 1
@@ -13,9 +21,12 @@ struct Job {
     const uint64_t* end_reads;     // host requests after each run
     int64_t end_read_count;
     int64_t step_limit;            // cycles from one barrier, or the start, to the next, or the end
+    const Place* recorded;         // read after each step, without the host port
+    int64_t recorded_count;
     int64_t* barrier;              // runs * steps
     int64_t* end;                  // runs
     uint32_t* end_values;          // runs * end_read_count
+    uint64_t* recorded_words;      // runs * steps * recorded_count; bits above a word are any
     int (*progress)(int64_t steps_done);  // not 0: stop
     int64_t failed_run, failed_step;
 };
@@ -67,6 +78,18 @@ struct Runner {
                               int32_t(target << TILE_SHIFT | value), cycle});
     }
 
+    // States after the update of step `done`, which are there until the next barrier and in it.
+    void record(int64_t done) {
+        uint64_t* word = job.recorded_words
+                         + (run_index * job.steps + done) * job.recorded_count;
+        for (int64_t k = 0; k < job.recorded_count; k++) {
+            const Place& place = job.recorded[k];
+            uint64_t bits = 0;
+            std::memcpy(&bits, place.from, size_t(place.bytes));
+            *word++ = bits >> place.shift;
+        }
+    }
+
     Result all() {
         auto& mesh = sim.tile;
         uint32_t answer = 0;
@@ -92,6 +115,7 @@ struct Runner {
                 if (left >> row & 1) spike(row);
             if (fires) {
                 if (step == job.steps || !ended) return PROTOCOL;
+                if (step) record(step - 1);
                 job.barrier[run_index * job.steps + step] = cycle;
                 step++;
                 since = 0;
@@ -113,6 +137,7 @@ struct Runner {
             }
         }
         if (step != job.steps) return PROTOCOL;
+        record(step - 1);
         job.end[run_index] = cycle;
         uint32_t* values = job.end_values + run_index * job.end_read_count;
         return sim.host(job.end_reads, job.end_read_count, values, job.end_read_count)

@@ -209,7 +209,8 @@ def mesh_request_word() -> Word:
                             Field("write", 1, "write, do not read")))
 
 
-_TILE = PRESETS["default"].replace(name="mesh", axons=1024, synapse_words=32768, queue_depth=1024)
+_TILE = PRESETS["default"].replace(name="mesh", axons=1024, synapse_words=16384,
+                                   queue_depth=1024, delay="scdq", delay_bits=6)
 
 MESH_PRESETS = {
     config.name: config for config in (
