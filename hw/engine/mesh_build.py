@@ -72,8 +72,8 @@ def mesh_library_of(config: MeshConfig) -> Path:
 def build_mesh_library(config: MeshConfig, verilog: str) -> Path:
     """Shared library that simulates module ``mesh`` of this Verilog text."""
     names = {"tile_sim.h": "tile_sim.h", "harness.cpp": "mesh_harness.cpp"}
-    sources = {"tile.vlt": f"`verilator_config\n{_SHARED}{_OBSERVED}", "bench.v": mesh_bench(config),
-               "tile.v": whole_row_writes(verilog),
+    sources = {"tile.vlt": f"`verilator_config\n{_SHARED}{_OBSERVED}",
+               "bench.v": mesh_bench(config), "tile.v": whole_row_writes(verilog),
                **{name: Path(__file__).with_name(file).read_text()
                   for name, file in names.items()}}
     return build_sources(sources, _OPTIONS, ("SITES",))

@@ -25,7 +25,8 @@ Contents = Mapping[str, npt.NDArray[np.uint64]]
 
 def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.ArrayLike, length: int,
              events: MeshEvents, progress: Callable[[int, int], None] | None = None, *,
-             recorded: npt.ArrayLike = (), limit: int = _LIMIT, library: Path | None = None) -> MeshTrace:
+             recorded: npt.ArrayLike = (), limit: int = _LIMIT,
+             library: Path | None = None) -> MeshTrace:
     """What the simulated mesh does with any memory contents and any events.
 
     Parameters
@@ -50,7 +51,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
     TimedOut
         A step takes longer than the limit.
     UserError
-        Memories, groups, events or recorded neurons do not fit the mesh, or Verilator is not installed.
+        Memories, groups, events or recorded neurons do not fit the mesh, or Verilator is not
+        installed.
     """
     tile = config.tile
     recorded = np.asarray(recorded, np.int64)
