@@ -75,5 +75,7 @@ def test_recording_costs_no_cycles():
 
 def test_recorded_neurons_that_are_not_there():
     case = random_mesh_case(TEST_MESH_PRESETS["test_mesh_1x1"], random.Random(0))
-    with pytest.raises(UserError, match=r"has neurons 0..15 \(tile \* 16 \+ neuron\), not \[16\]"):
-        run_mesh(case.config, case.memories, case.groups, case.length, case.events, recorded=[16])
+    for wrong in (np.array([16]), np.array([-1]), np.array([0.5]), np.array([[0]])):
+        with pytest.raises(UserError, match=r"recorded must be a list of neurons in 0\.\.15"):
+            run_mesh(case.config, case.memories, case.groups, case.length, case.events,
+                     recorded=wrong)

@@ -15,7 +15,7 @@ from ...spec.mesh_run import MeshEvents, MeshTrace
 from .mesh_simulation import MeshSimulation, mesh_reads, mesh_writes
 from .simulation import Requests
 
-__all__ = ["run_mesh"]
+__all__ = ["load_mesh_requests", "run_mesh"]
 
 _STATES = (MemoryId.MEMBRANE, MemoryId.CURRENT, MemoryId.ACCUMULATOR, MemoryId.CALCIUM)
 _LIMIT = 1 << 22
@@ -25,7 +25,7 @@ Contents = Mapping[str, npt.NDArray[np.uint64]]
 
 def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.ArrayLike, length: int,
              events: MeshEvents, progress: Callable[[int, int], None] | None = None, *,
-             recorded: npt.ArrayLike = (), limit: int = _LIMIT,
+             recorded: npt.NDArray[np.int64] | None = None, limit: int = _LIMIT,
              library: Path | None = None) -> MeshTrace:
     """What the simulated mesh does with any memory contents and any events.
 
@@ -39,7 +39,7 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         Register LENGTH of all tiles.
     progress : callable, optional
         Called with (steps done, steps) now and then.
-    recorded : array_like of int
+    recorded : ndarray of int64, optional
         Neurons (tile * neurons + neuron) whose potential is read after every step.
     limit : int
         Cycles from one barrier to the next, or to the end, that count as endless.
@@ -55,13 +55,12 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         installed.
     """
     tile = config.tile
-    recorded = np.asarray(recorded, np.int64)
-    neurons = config.tiles * tile.neurons
-    if recorded.ndim != 1 or recorded.size and not (
-            0 <= recorded.min() and recorded.max() < neurons):
-        raise UserError(f"recorded: {config.name} has neurons 0..{neurons - 1} "
-                        f"(tile * {tile.neurons} + neuron), not {recorded.tolist()}")
-    requests = _load_requests(config, memories, np.asarray(groups, np.int64), length)
+    kept = np.zeros(0, np.int64) if recorded is None else np.asarray(recorded)
+    last = config.tiles * tile.neurons - 1
+    if kept.ndim != 1 or kept.dtype.kind not in "iu" \
+            or kept.size and not 0 <= kept.min() <= kept.max() <= last:
+        raise UserError(f"{config.name}: recorded must be a list of neurons in 0..{last}")
+    requests = load_mesh_requests(config, memories, np.asarray(groups, np.int64), length)
     counters = MESH_COUNTERS + (LEARNING_COUNTERS if tile.learns else ())
     states = [memory for memory in mesh_memories(config) if memory.id in _STATES]
     parts = []
@@ -78,7 +77,8 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
             raise RuntimeError(f"the Verilog is of another configuration than {config.name}")
         mesh.host(requests)
         barrier, end, spikes, values, membrane = mesh.run(
-            events, end_reads=end_reads, step_limit=limit, recorded=recorded, progress=progress)
+            events, end_reads=end_reads, step_limit=limit, recorded=kept.astype(np.int64),
+            progress=progress)
     per_tile = values[:, :-2].reshape(events.runs, config.tiles, -1)
     final, first = {}, 0
     for memory in states:
@@ -96,8 +96,15 @@ def run_mesh(config: MeshConfig, memories: Sequence[Contents], groups: npt.Array
         membrane=membrane)
 
 
-def _load_requests(config: MeshConfig, memories: Sequence[Contents],
-                   groups: npt.NDArray[np.int64], length: int) -> Requests:
+def load_mesh_requests(config: MeshConfig, memories: Sequence[Contents],
+                       groups: npt.NDArray[np.int64], length: int) -> Requests:
+    """Host requests that load all memories and registers after reset; see :func:`run_mesh`.
+
+    Raises
+    ------
+    UserError
+        Memories or groups do not fit the mesh.
+    """
     if len(memories) != config.tiles or groups.shape != (config.tiles,):
         raise UserError(f"{config.name}: needs memories and groups of {config.tiles} tiles, not of "
                         f"{len(memories)} and {groups.size}")
