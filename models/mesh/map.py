@@ -27,6 +27,7 @@ from .routes import packed
 __all__ = ["choose_mesh", "map_mesh"]
 
 _MOST, _AXONS = 65536, (1, 2, 4)
+_WORDS = 32768  # with 8 lanes as many as a host request can address
 
 
 def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection[str] | None = None,
@@ -112,7 +113,8 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
     rows, cols = shape or (16, 16)
     best: tuple[int, Plan, MeshConfig] | None = None
     for factor in _AXONS if tile is None else (1,):
-        started = tile or base.tile.replace(axons=base.tile.axons * factor)
+        started = tile or base.tile.replace(axons=base.tile.axons * factor, delay="none",
+                                            synapse_words=_WORDS)
         config = base.replace(rows=rows, cols=cols, routing=routing, routes=_MOST, trees=_MOST,
                               tile=_tile_for(network, started, bits, delay))
         graph = _checked(network, config, outputs)
