@@ -2,7 +2,7 @@
 """Axons and synapse words of one tile: what reaches the pieces of populations that lie on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -105,31 +105,58 @@ def table_of(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, *, share: 
         hold, or a 0 would have to be stored in 1 bit.
     """
     groups = sum(piece_groups(piece, tile.lanes) for piece in pieces)
-    chains: list[tuple[Int, Int]] = []  # levels and (levels, groups, lanes)
-    known: dict[bytes, int] = {}
-    links, synapses = {}, 0
+    found, links, synapses = _Chains.none(groups, tile.lanes), {}, 0
     for sender, delays, weights in _arriving(graph, pieces, tile, groups):
         active = np.flatnonzero(weights.any(axis=(1, 2)))
         if not active.size:
             continue
         synapses += int(np.count_nonzero(weights))
-        there: npt.NDArray[np.bool_] = np.any(weights != 0, axis=2)
-        chain, first, last = (np.zeros(active.size, np.int64) for _ in range(3))
-        for number, source in enumerate(active):
-            levels = np.flatnonzero(there[source])
-            steps, rows = delays[levels], weights[source, levels]
-            first[number] = 0 if tile.delay == "ring" else steps[0]
-            last[number] = steps[-1]
-            steps = steps - first[number]
-            key = steps.tobytes() + b"|" + rows.tobytes()
-            found = known.get(key) if share else None
-            if found is None:
-                found = known[key] = len(chains)
-                chains.append((steps, rows.reshape(len(levels), groups, tile.lanes)))
-            chain[number] = found
-        links[sender] = Links(active, chain, first, last)
-    return _pack(graph, pieces, tile, groups, chains, links, synapses, share,
+        chain, level = np.nonzero(weights[active].any(axis=2))
+        steps, begin = delays[level], np.flatnonzero(np.diff(chain, prepend=-1))
+        first = np.zeros(active.size, np.int64) if tile.delay == "ring" else steps[begin]
+        last = steps[np.append(begin[1:], chain.size) - 1]
+        more = _Chains(np.diff(np.append(begin, chain.size)), steps - first[chain],
+                       weights[active[chain], level].reshape(chain.size, groups, tile.lanes))
+        links[sender] = Links(active, len(found.levels) + np.arange(active.size), first, last)
+        found = found.joined(more)
+    if share:
+        found, number = found.once()
+        links = {sender: replace(link, chain=number[link.chain]) for sender, link in links.items()}
+    return _pack(graph, pieces, tile, groups, found, links, synapses, share,
                  tile.axons if limit is None else limit)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chains:
+    """Levels (chains,) of chains; steps and rows (groups, lanes) of each level."""
+
+    levels: Int
+    steps: Int
+    rows: npt.NDArray[np.int32]
+
+    @classmethod
+    def none(cls, groups: int, lanes: int) -> "_Chains":
+        nothing = np.zeros(0, np.int64)
+        return cls(nothing, nothing, np.zeros((0, groups, lanes), np.int32))
+
+    def joined(self, other: "_Chains") -> "_Chains":
+        return _Chains(np.concatenate([self.levels, other.levels]),
+                       np.concatenate([self.steps, other.steps]),
+                       np.concatenate([self.rows, other.rows]))
+
+    def once(self) -> tuple["_Chains", Int]:
+        """Every chain once, in the order of their first ones, and the number of each in there."""
+        known: dict[bytes, int] = {}
+        number, kept = np.zeros(len(self.levels), np.int64), np.zeros(len(self.levels), np.bool_)
+        begin = 0
+        for k, count in enumerate(self.levels.tolist()):
+            key = self.steps[begin:begin + count].tobytes() + self.rows[begin:begin + count
+                                                                         ].tobytes()
+            begin += count
+            kept[k] = key not in known
+            number[k] = known.setdefault(key, len(known))
+        mine = np.repeat(kept, self.levels)
+        return _Chains(self.levels[kept], self.steps[mine], self.rows[mine]), number
 
 
 def _arriving(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: int
@@ -160,26 +187,24 @@ def _arriving(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: i
              ) for sender, levels in sums.items()]
 
 
-def _pack(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: int,
-          chains: list[tuple[Int, Int]], links: dict[Sender, Links], synapses: int, share: bool,
-          limit: int) -> Table:
-    steps = np.concatenate([s for s, _ in chains] or [np.zeros(0, np.int64)])
-    rows = np.concatenate([r for _, r in chains] or [np.zeros((0, groups, tile.lanes), np.int32)])
-    owner = np.repeat(np.arange(len(chains)), [len(s) for s, _ in chains])
-    level = np.concatenate([np.arange(len(s)) for s, _ in chains] or [np.zeros(0, np.int64)])
+def _pack(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: int, chains: _Chains,
+          links: dict[Sender, Links], synapses: int, share: bool, limit: int) -> Table:
+    steps, rows, count = chains.steps, chains.rows, len(chains.levels)
+    owner = np.repeat(np.arange(count), chains.levels)
+    level = np.arange(len(steps)) - np.repeat(np.cumsum(chains.levels) - chains.levels,
+                                              chains.levels)
     edges = np.diff(np.pad(rows.any(axis=2), ((0, 0), (1, 1))).astype(np.int8), axis=1)
     which, start = np.nonzero(edges == 1)
-    count = np.nonzero(edges == -1)[1] - start
+    run = np.nonzero(edges == -1)[1] - start
     nothing = np.zeros(len(which), np.int64)
-    exact = Segments.of([owner[which], level[which], nothing, start, count, nothing, nothing])
+    exact = Segments.of([owner[which], level[which], nothing, start, run, nothing, nothing])
     chosen = exact if tile.weight_bits == 1 else merge_gaps(exact, limit)
     # Each level of each chain is a row of ``rows``; both are in the same order.
-    base = np.concatenate([[0], np.cumsum([len(s) for s, _ in chains])])[:-1]
-    which = base[chosen.sender] + chosen.source if len(chains) else chosen.source
+    which = (np.cumsum(chains.levels) - chains.levels)[chosen.sender] + chosen.source
     row, words = _rows(rows, which, chosen, share)
     if tile.weight_bits == 1:
         _refuse_zeros(graph, pieces, tile, rows[which], chosen)
-    length = np.bincount(chosen.sender, minlength=len(chains))
+    length = np.bincount(chosen.sender, minlength=count)
     entries = {"row": row, "group": chosen.first, "count": chosen.count - 1,
                **_ends(tile, chosen, steps, which)}
     return Table(groups, length, entries, words, links, int(chosen.count.sum()), synapses,
@@ -188,21 +213,23 @@ def _pack(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: int,
 
 def _rows(rows: Int, which: Int, chosen: Segments, share: bool) -> tuple[Int, Int]:
     """First row of every segment, and the words of all rows."""
-    found = np.zeros(len(which), np.int64)
+    found = np.cumsum(chosen.count) - chosen.count
+    if not share:
+        within = np.arange(chosen.count.sum()) - np.repeat(found, chosen.count)
+        return found, rows[np.repeat(which, chosen.count),
+                           np.repeat(chosen.first, chosen.count) + within]
     known: dict[bytes, int] = {}
     stored: list[Int] = []
     used = 0
-    order = np.argsort(-chosen.count, kind="stable") if share else range(len(which))
-    for number in order:
+    for number in np.argsort(-chosen.count, kind="stable"):
         first, count = chosen.first[number], chosen.count[number]
         words = rows[which[number], first:first + count]
         key = words.tobytes()
-        if not share or key not in known:
-            if share:
-                known[key] = used
-                for a in range(count) if count <= _STRETCHES else ():
-                    for b in range(a + 1, count + 1):
-                        known.setdefault(words[a:b].tobytes(), used + a)
+        if key not in known:
+            known[key] = used
+            for a in range(count) if count <= _STRETCHES else ():
+                for b in range(a + 1, count + 1):
+                    known.setdefault(words[a:b].tobytes(), used + a)
             stored.append(words)
             found[number] = used
             used += int(count)
