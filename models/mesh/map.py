@@ -20,11 +20,11 @@ from ..limits import storage_bits, wrong_formats
 from ..retime import retime
 from .fill import fill
 from .graph import Graph, graph_of
-from .needs import accumulator_bits, needs_of, power_above, wrong_sizes
+from .needs import Needs, accumulator_bits, needs_of, power_above, wrong_sizes
 from .plan import Plan, Rates, plan_mesh
 from .routes import packed
 
-__all__ = ["choose_mesh", "map_mesh"]
+__all__ = ["choose_mesh", "map_mesh", "mesh_needs"]
 
 _MOST, _AXONS = 65536, (1, 2, 4)
 _WORDS = 32768  # with 8 lanes as many as a host request can address
@@ -61,9 +61,7 @@ def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection
         The network has a loop that cannot be retimed, delays beyond the tiles', does not fit, or
         its accumulators could wrap; the message says by how much and which key would help.
     """
-    graph = _checked(network, config, outputs)
-    groups = _even(graph, config) if spread else None
-    plan = plan_mesh(graph, config, share=share, groups=groups, rates=rates, grow=False)
+    plan = _planned(network, config, outputs, rates, share, spread)
     needs = needs_of(plan)
     wrong = wrong_sizes(config, needs)
     if queue == "worst_case" and needs.queue > config.tile.queue_depth:
@@ -147,6 +145,20 @@ def _tailored(plan: Plan, config: MeshConfig, shape: tuple[int, int] | None, *, 
     return config.replace(
         name=f"mesh_{rows}x{cols}", rows=rows, cols=cols, tile=tile,
         routes=power_above(needs.routes, base.routes), trees=power_above(needs.trees, base.trees))
+
+
+def mesh_needs(network: IntegerNetwork, config: MeshConfig, *,
+               outputs: Collection[str] | None = None, rates: Rates | None = None,
+               share: bool = True, spread: bool = False) -> Needs:
+    """What ``network`` needs of a mesh; parameters and errors are those of :func:`map_mesh`."""
+    return needs_of(_planned(network, config, outputs, rates, share, spread))
+
+
+def _planned(network: IntegerNetwork, config: MeshConfig, outputs: Collection[str] | None,
+             rates: Rates | None, share: bool, spread: bool) -> Plan:
+    graph = _checked(network, config, outputs)
+    groups = _even(graph, config) if spread else None
+    return plan_mesh(graph, config, share=share, groups=groups, rates=rates, grow=False)
 
 
 def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: str) -> TileConfig:
