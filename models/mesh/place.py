@@ -51,8 +51,21 @@ def place(config: MeshConfig, traffic: Traffic) -> Int:
     """Place of every tile of ``traffic``, which may be fewer than the mesh has.
 
     Begins with the tiles along a line that goes to and fro over the columns, and exchanges the pair
-    that gains most until none does. A local minimum, and always the same one.
+    that gains most until none does; where that is worse than the tiles in order, begins with those.
+    A local minimum, and always the same one.
     """
+    # Column by column from the west, where the host is; every other one from south to north.
+    x, y = np.arange(config.tiles) // config.rows, np.arange(config.tiles) % config.rows
+    line = np.where(x % 2, config.rows - 1 - y, y) * config.cols + x
+    found, plain = _improved(config, traffic, line), np.arange(config.tiles)
+    used = len(traffic.from_host)
+    if weighted_hops(config, traffic, found[:used]) > weighted_hops(config, traffic, plain[:used]):
+        found = _improved(config, traffic, plain)
+    return found[:used]
+
+
+def _improved(config: MeshConfig, traffic: Traffic, where: Int) -> Int:
+    """Places after exchanges of pairs; those after the last tile are of tiles without traffic."""
     used, tiles = len(traffic.from_host), config.tiles
     between = np.zeros((tiles, tiles))
     between[:used, :used] = traffic.between + traffic.between.T
@@ -61,9 +74,7 @@ def place(config: MeshConfig, traffic: Traffic) -> Int:
     host[:used] = traffic.from_host + traffic.to_host
     distance = hops(config).astype(np.float64)
     column = np.arange(tiles) % config.cols + 1.0
-    # Column by column from the west, where the host is; every other one from south to north.
-    x, y = np.arange(tiles) // config.rows, np.arange(tiles) % config.rows
-    where = np.where(x % 2, config.rows - 1 - y, y) * config.cols + x
+    where = where.copy()
     for _ in range(tiles * tiles):
         at = distance[:, where][where]  # between the places of tiles
         toward = between @ at           # cost of tile j if it stood where i stands: [j, i]
@@ -78,4 +89,4 @@ def place(config: MeshConfig, traffic: Traffic) -> Int:
         if gain[i, j] <= 0:
             break
         where[[i, j]] = where[[j, i]]
-    return where[:used]
+    return where

@@ -69,30 +69,29 @@ def check_packets(program: MeshProgram) -> None:
     Raises
     ------
     UserError
-        A route entry, a host packet or a tree leads off the mesh, or to an axon entry where no
-        chain begins; the message names the tile and the neuron or line.
+        A route entry, a host packet or a tree leads off the mesh, round in circles, or to an axon
+        entry where no chain begins or none ends; the message names the tile and the neuron or line.
     """
     reader = _Reader(program)
-    begins = []
-    for fields in reader.axons:
-        ends = fields["last"] != 0
-        if "more" in fields:
-            ends = ends & (fields["more"] == 0)
-        begins.append(np.r_[True, ends[:-1]])
+    ends = [(fields["last"] != 0) & (fields["more"] == 0 if "more" in fields else True)
+            for fields in reader.axons]
     for line in range(program.network.input_size):
         for tile, word, _ in reader.packets_of_line(line):
             for there, axon, _ in reader.ways(tile, word, f"line {line}"):
-                _check_begin(begins, there, axon, f"line {line}")
+                _check_chain(ends[there], there, axon, f"line {line}")
     for tile in range(program.config.tiles):
         for neuron in np.flatnonzero(reader.fanout[tile]["any"]):
             who = f"neuron {neuron} of tile {tile}"
             for word in reader.packets_of_neuron(tile, int(neuron)):
                 for there, axon, _ in reader.ways(tile, word, who):
-                    _check_begin(begins, there, axon, who)
+                    _check_chain(ends[there], there, axon, who)
 
 
-def _check_begin(begins: list[npt.NDArray[np.bool_]], tile: int, axon: int, who: str) -> None:
-    if not begins[tile][axon]:
+def _check_chain(ends: npt.NDArray[np.bool_], tile: int, axon: int, who: str) -> None:
+    if not ends[axon:].any():
+        raise UserError(f"a packet of {who} leads to axon entry {axon} of tile {tile}, whose "
+                        "segments never end: neither it nor one after it has its 'last' bit set")
+    if axon and not ends[axon - 1]:
         raise UserError(f"a packet of {who} leads to axon entry {axon} of tile {tile}, in the "
                         "middle of a chain; it must be the first entry of one")
 
@@ -150,11 +149,13 @@ class _Reader:
                                 f"{config.cols} columns and {config.rows} rows")
             yield y * config.cols + x, word["value"] % config.tile.axons, delay
             return
-        waiting = [tile]
-        for _ in range(config.tiles):
-            if not waiting:
-                return
+        waiting, seen = [tile], set[int]()
+        while waiting:
             at = waiting.pop()
+            if at in seen:
+                raise UserError(f"a packet of {who} comes to tile {at} twice: its tree "
+                                f"{word['target']} has ports that lead back there")
+            seen.add(at)
             ports = int(self.trees[at]["ports"][word["target"]])
             if not ports:
                 raise UserError(f"a packet of {who} ends at tile {at}: its tree {word['target']} "
