@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a program takes of its mesh, read off the memory images, and the traffic it makes."""
+"""What a program takes of its mesh, read off the memory images."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,12 @@ import numpy.typing as npt
 
 from ...spec import MeshProgram
 from ...spec.formats import axon_word
-from ...spec.mesh_config import fanout_word, mesh_route_word, packet_word, tree_word
+from ...spec.mesh_config import fanout_word
 from ..occupancy import Use
-from .plan import Rates
 
-__all__ = ["LINKS", "MeshReport", "TileUse", "link_traffic", "mesh_report"]
+__all__ = ["MeshReport", "TileUse", "mesh_report"]
 
-Floats = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
-
-LINKS = ("north", "east", "south", "west", "local")
-"""Outputs of a router; ``west`` of column 0 is the host port, ``local`` the tile's queue."""
 
 
 @dataclass(frozen=True)
@@ -139,76 +134,3 @@ def _rows_of(axon: dict[str, Int], entries: npt.NDArray[np.bool_], rows: int
                               strict=True)):
         used[row:row + count + 1] = True
     return used
-
-
-def link_traffic(program: MeshProgram, rates: Rates | None = None) -> Floats:
-    """Packets per step on every output of every router, (tiles, 5), in the order of ``LINKS``.
-
-    Parameters
-    ----------
-    rates : Rates, optional
-        Spikes per step of lines and neurons; without them each spikes in every step.
-    """
-    config, network = program.config, program.network
-    load = np.zeros((config.tiles, len(LINKS)))
-    trees = [tree_word(config).unpack(memory["tree"][:, 0]) for memory in program.memories
-             ] if config.multicast else []
-
-    def rate_of(name: str, size: int) -> Floats:
-        return np.ones(size) if rates is None or name not in rates else np.asarray(rates[name])
-
-    lines = np.concatenate([rate_of(p.name, p.size) for p in network.inputs])
-    counts = np.diff(program.input_start)
-    word = packet_word(config).unpack(program.input_word)
-    _spread(program, trees, load, program.input_row.astype(np.int64) * config.cols,
-            word["target"], np.zeros(len(counts.repeat(counts)), np.int64),
-            np.repeat(lines, counts))
-    spiking = np.zeros(program.neurons)
-    relays = np.ones(program.neurons, np.bool_)
-    for p in network.populations:
-        relays[program.neurons_of(p.name)] = False
-        spiking[program.neurons_of(p.name)] = rate_of(p.name, p.size) if p.spikes else 0.0
-    spiking[relays] = 1.0 if rates is None else float(spiking[~relays].mean())
-    for tile, memory in enumerate(program.memories):
-        fanout = fanout_word(config).unpack(memory["fanout"][:, 0])
-        route = mesh_route_word(config).unpack(memory["route"][:, 0])
-        ends = np.flatnonzero(route["last"])
-        for neuron in np.flatnonzero(fanout["any"]):
-            first = int(fanout["first"][neuron])
-            stop = int(ends[np.searchsorted(ends, first)]) + 1
-            span = slice(first, stop)
-            count = stop - first
-            _spread(program, trees, load, np.full(count, tile), route["target"][span],
-                    route["host"][span],
-                    np.full(count, spiking[tile * config.tile.neurons + neuron]))
-    return load
-
-
-def _spread(program: MeshProgram, trees: list[dict[str, Int]], load: Floats, origin: Int,
-            target: Int, host: Int, rate: Floats) -> None:
-    """Add packets to the links that they take, a hop of all of them at a time."""
-    config = program.config
-    at = origin
-    shift = np.array([-config.cols, 1, config.cols, -1])
-    for _ in range(config.rows + config.cols + 1):
-        if not at.size:
-            return
-        x, y = at % config.cols, at // config.cols
-        to_x, to_y = target & (1 << config.x_bits) - 1, target >> config.x_bits
-        if config.multicast:
-            ports = np.array([int(trees[a]["ports"][t % config.trees])
-                              for a, t in zip(at, target, strict=True)])
-            ports = np.where(host != 0, 1 << 3, ports)
-        else:
-            ports = 1 << np.select([host != 0, to_x > x, to_x < x, to_y > y, to_y < y],
-                                   [3, 1, 3, 2, 0], 4)
-        following = []
-        for port in range(5):
-            mine = (ports >> port & 1) != 0
-            np.add.at(load[:, port], at[mine], rate[mine])
-            if port < 4:
-                leaves = mine & ~((port == 3) & (x == 0))
-                following.append((at[leaves] + shift[port], target[leaves], host[leaves],
-                                  rate[leaves]))
-        at, target, host = (np.concatenate([part[k] for part in following]) for k in range(3))
-        rate = np.concatenate([part[3] for part in following])
