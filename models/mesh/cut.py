@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...spec import TileConfig, UserError
 from .graph import Graph
+from .hints import power_above, would_do
 from .reach import Reach
 from .table import Piece, Table, piece_groups, table_of
 
@@ -63,7 +64,8 @@ def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = Non
     for name, node in graph.nodes.items():
         left, reach = np.arange(node.population.size), Reach.of(graph, name)
         while left.size:
-            piece, table = _largest(graph, name, reach, left, tile, most, together)
+            piece, table = _largest(graph, name, reach, left, tile, most, together, share=share,
+                                    entries=entries)
             left = np.setdiff1d(left, piece.neurons)
             # A whole tile shares with nobody; what is left over goes where there is room.
             for plan in plans if table.groups < most else ():
@@ -78,7 +80,8 @@ def cut(graph: Graph, tile: TileConfig, *, share: bool, groups: int | None = Non
 
 
 def _largest(graph: Graph, name: str, reach: Reach, left: Int, tile: TileConfig, most: int,
-             together: Callable[[list[Piece]], Table | None]) -> tuple[Piece, Table]:
+             together: Callable[[list[Piece]], Table | None], *, share: bool, entries: int
+             ) -> tuple[Piece, Table]:
     """Largest piece of ``left`` that fits an empty tile, and its table."""
     grown = reach.grown(left, most * tile.lanes)
 
@@ -104,12 +107,19 @@ def _largest(graph: Graph, name: str, reach: Reach, left: Int, tile: TileConfig,
         piece, table = take(min(count, len(grown)))
         if table is not None:
             return piece, table
-    whole = table_of(graph, [piece], tile, share=True)
-    neuron = int(piece.neurons[0])
-    levels = whole.exact
-    need, have, key = ((levels, tile.axons, "axons") if levels > tile.axons else
-                       (len(whole.words), tile.synapse_words, "synapse_words"))
-    raise UserError(
-        f"{graph.network.name}: neuron {neuron} of {name!r} alone needs {need} "
-        f"{'axon entries' if key == 'axons' else 'synapse words'}, a tile has {have} ({key}); "
-        f"{key} = {1 << (need - 1).bit_length()} would do")
+    raise _too_small(graph, piece, tile, share=share, entries=entries)
+
+
+def _too_small(graph: Graph, piece: Piece, tile: TileConfig, *, share: bool, entries: int
+               ) -> UserError:
+    """By how much a single neuron does not fit a tile."""
+    table = table_of(graph, [piece], tile, share=share, limit=entries)
+    need, have, key, what = int(table.length.sum()), entries, "axons", "axon entries"
+    if need <= have:
+        need, have, key, what = len(table.words), tile.synapse_words, "synapse_words", \
+            "synapse words"
+    wanted = need * tile.axons // entries if key == "axons" else need  # room for padding as well
+    left = " after padding for trees" if have < getattr(tile, key) else ""
+    hint = would_do(tile, key, power_above(wanted), "" if share else "sharing")
+    return UserError(f"{graph.network.name}: neuron {piece.neurons[0]} of {piece.node!r} alone "
+                     f"needs {need} {what}, {need - have} more than a tile has{left} ({key}){hint}")

@@ -108,16 +108,13 @@ def graph_of(network: IntegerNetwork, config: MeshConfig,
     Raises
     ------
     UserError
-        The network learns, has a loop that cannot be retimed, delays beyond the tiles', or
-        ``outputs`` names something else than a spiking population.
+        The network has a loop that cannot be retimed, delays beyond the tiles', or ``outputs``
+        names something else than a spiking population.
     """
     spiking = [p.name for p in network.populations if p.spikes]
     if unknown := sorted(set(outputs or ()) - set(spiking)):
         raise UserError(f"outputs: {unknown[0]!r} is no spiking population of {network.name}; "
                         f"these are {', '.join(spiking) or 'not there'}")
-    if network.learning is not None:
-        raise UserError(f"{network.name}: learns, which the tiles of a mesh do not; one tile does "
-                        "(preset 'learning')")
     schedule, tile = retime(network), config.tile
     nodes = {p.name: Node(p, schedule.offset[p.name], p.spikes and (
         outputs is None or p.name in outputs), False) for p in network.populations}
@@ -140,7 +137,9 @@ def _edge(config: MeshConfig, e: Projection, delay: int) -> Edge:
         raise UserError(
             f"projection {e.name!r} with delay {e.delay} needs a delay of {delay} steps in the "
             f"queue of its tile; {config.name} has up to {most} (delay_bits = "
-            f"{config.tile.delay_bits}, of which 6 are the most)")
+            f"{config.tile.delay_bits}); " + (
+                f"delay_bits = {delay.bit_length()} would do" if delay < 64 else
+                "63 steps are the most (delay_bits = 6); populations in between would do"))
     return Edge(Sender(e.source), e.target, e.weights, min(delay, most))
 
 

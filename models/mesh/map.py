@@ -20,7 +20,8 @@ from ..limits import storage_bits, wrong_formats
 from ..retime import retime
 from .fill import fill
 from .graph import Graph, graph_of
-from .needs import Needs, accumulator_bits, needs_of, power_above, wrong_sizes
+from .hints import power_above, would_do
+from .needs import Needs, accumulator_bits, needs_of, wrong_queue, wrong_sizes
 from .plan import Plan, Rates, plan_mesh
 from .routes import packed
 
@@ -64,12 +65,8 @@ def map_mesh(network: IntegerNetwork, config: MeshConfig, *, outputs: Collection
     plan = _planned(network, config, outputs, rates, share, spread)
     needs = needs_of(plan)
     wrong = wrong_sizes(config, needs)
-    if queue == "worst_case" and needs.queue > config.tile.queue_depth:
-        wrong.append(f"needs queues of {needs.queue} entries so that no stimulus overflows them, "
-                     f"the tiles have {config.tile.queue_depth} (queue_depth); queue_depth = "
-                     f"{power_above(needs.queue)} or queues by profile would do")
-    if wrong:
-        raise UserError(f"{network.name} does not fit {config.name}: it {wrong[0]}")
+    full = wrong_queue(config, needs) if queue == "worst_case" else None
+    _refuse(network, config, [*wrong, *([full] if full else [])])
     return _program(plan, config)
 
 
@@ -127,9 +124,7 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
             break  # no gap is bridged, so that more axons would spare nothing
     assert best is not None
     _, plan, final = best
-    wrong = wrong_sizes(final, needs_of(plan))
-    if wrong:
-        raise UserError(f"{network.name} does not fit {final.name}: it {wrong[0]}")
+    _refuse(network, final, wrong_sizes(final, needs_of(plan)))
     return _program(plan, final)
 
 
@@ -161,6 +156,12 @@ def _planned(network: IntegerNetwork, config: MeshConfig, outputs: Collection[st
     return plan_mesh(graph, config, share=share, groups=groups, rates=rates, grow=False)
 
 
+def _refuse(network: IntegerNetwork, config: MeshConfig, wrong: list[str]) -> None:
+    """Say all that is wrong, in one line."""
+    if wrong:
+        raise UserError(f"{network.name} does not fit {config.name}: it {'; it also '.join(wrong)}")
+
+
 def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: str) -> TileConfig:
     """The tile with number formats, models, delays and offsets that the network needs."""
     schedule = retime(network)
@@ -183,13 +184,17 @@ def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: st
 
 def _checked(network: IntegerNetwork, config: MeshConfig, outputs: Collection[str] | None
              ) -> Graph:
+    if network.learning is not None:
+        raise UserError(f"{network.name}: learns, which the tiles of a mesh do not; one tile does "
+                        "(preset 'learning')")
     wrong = wrong_formats(network, config.tile)
-    if wrong:
-        raise UserError(f"{network.name} does not fit {config.name}: it {wrong[0]}")
     bits, name = accumulator_bits(network)
     if bits > config.tile.acc_bits:
-        raise UserError(f"population {name!r} needs accumulators of {bits} bits for the sum of its "
-                        f"weights, the tile has {config.tile.acc_bits} (acc_bits)")
+        hint = would_do(config, "acc_bits", bits, "weights of fewer bits" if bits > 32 else "")
+        wrong.append(f"needs accumulators of {bits} bits for the sum of the weights into "
+                     f"population {name!r}, {bits - config.tile.acc_bits} more than the tiles have "
+                     f"(acc_bits){hint}")
+    _refuse(network, config, wrong)
     return graph_of(network, config, outputs)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from ...spec import IntegerNetwork, MeshConfig
 from ..parameters import group_sets
 from .fill import tile_layout
+from .hints import power_above, would_do
 from .plan import Plan, shape_for
 
-__all__ = ["Needs", "accumulator_bits", "needs_of", "power_above", "wrong_sizes"]
+__all__ = ["Needs", "accumulator_bits", "needs_of", "wrong_queue", "wrong_sizes"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,6 @@ class Needs:
     offset: int
     parameter_sets: int
     queue: int
-
-
-def power_above(number: int, least: int = 2) -> int:
-    """Smallest power of two that is at least both."""
-    return 1 << (max(number, least, 1) - 1).bit_length()
 
 
 def accumulator_bits(network: IntegerNetwork) -> tuple[int, str]:
@@ -88,14 +84,26 @@ def queue_bounds(plan: Plan) -> list[int]:
                 for links in tile.table.links.values()) for tile in plan.tiles]
 
 
+def wrong_queue(config: MeshConfig, needs: Needs) -> str | None:
+    """What to say where a stimulus could overflow the queues; None where none could."""
+    have = config.tile.queue_depth
+    if needs.queue <= have:
+        return None
+    hint = would_do(config, "queue_depth", power_above(needs.queue), "queues by profile")
+    return (f"needs queues of {needs.queue} entries so that no stimulus overflows them, "
+            f"{needs.queue - have} more than the {have} of the tiles (queue_depth){hint}")
+
+
 def wrong_sizes(config: MeshConfig, needs: Needs) -> list[str]:
     """What a mesh has too little of, one line each, and the key that would help."""
     tile, wrong = config.tile, []
 
-    def exceeds(need: int, have: int, what: str, key: str, would: str = "") -> None:
+    def exceeds(need: int, have: int, what: str, key: str, value: int | None = None,
+                other: str = "") -> None:
         if need > have:
-            hint = would or f"{key} = {power_above(need)} would do"
-            wrong.append(f"needs {need} {what}, the mesh has {have} ({key}); {hint}")
+            hint = would_do(config, key, value or power_above(need), other)
+            wrong.append(f"needs {need} {what}, {need - have} more than the mesh has "
+                         f"({key}){hint}")
 
     if needs.tiles > config.tiles:
         rows, cols = shape_for(needs.tiles)
@@ -106,13 +114,12 @@ def wrong_sizes(config: MeshConfig, needs: Needs) -> list[str]:
     exceeds(needs.axons, tile.axons, "axon entries of one tile", "axons")
     exceeds(needs.synapse_words, tile.synapse_words, "synapse words of one tile", "synapse_words")
     exceeds(needs.routes, config.routes, "route entries of one tile", "routes")
-    exceeds(needs.trees, config.trees, "trees", "trees",
-            f"trees = {power_above(needs.trees)} or routing = 'unicast' would do")
+    exceeds(needs.trees, config.trees, "trees", "trees", other="routing = 'unicast'")
     exceeds(needs.offset, (1 << tile.offset_bits) - 1, "steps of offset", "offset_bits",
-            f"offset_bits = {needs.offset.bit_length()} would do")
-    exceeds(needs.offset + 2, 1 << tile.step_bits, "steps for the shortest run", "step_bits",
-            f"step_bits = {(needs.offset + 1).bit_length()} would do")
+            needs.offset.bit_length())
+    exceeds(needs.offset + 1, (1 << tile.step_bits) - 1, "steps for the shortest run", "step_bits",
+            (needs.offset + 1).bit_length())
     if tile.shared:
         exceeds(needs.parameter_sets, tile.parameter_sets, "parameter sets of one tile",
-                "parameter_sets")
+                "parameter_sets", other="parameters = 'neuron'")
     return wrong

@@ -77,6 +77,7 @@ def plan_mesh(graph: Graph, config: MeshConfig, *, share: bool, groups: int | No
         A single neuron does not fit a tile, or more tiles are needed than a mesh can have.
     """
     most, limit = groups or config.tile.groups, config.tile.axons
+    first = None
     for _ in range(_TRIES):
         tiles = cut(graph, config.tile, share=share, groups=most, limit=limit)
         fitted = _fitted(config, len(tiles), shaped, graph)
@@ -86,11 +87,13 @@ def plan_mesh(graph: Graph, config: MeshConfig, *, share: bool, groups: int | No
         if padded > config.tile.axons and limit > 1:
             # Slots of trees are as long as the longest chain, so that less room is left for chains.
             limit = max(1, min(limit - 1, limit * config.tile.axons // padded))
-        elif routes > config.routes and not grow and most > 1:
+        elif routes > config.routes and not grow and most > 1 and len(tiles) <= config.tiles:
+            first = first or plan
             most = max(1, min(most - 1, most * config.routes // routes))
         else:
             break
-    return plan
+    # Fewer neurons per tile did not help: what is missing is what was missing before.
+    return first if first and (len(tiles) > config.tiles or routes > config.routes) else plan
 
 
 def _fitted(config: MeshConfig, tiles: int, shaped: bool, graph: Graph) -> MeshConfig:
