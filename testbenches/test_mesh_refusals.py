@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message with which the mapper of meshes refuses a network: how much, and what would help."""
+"""Every message with which the mapper of meshes refuses: how much, and what would help."""
 
 from dataclasses import replace
 

@@ -49,6 +49,8 @@ class Build:
         SHA-256 of the file that the network came from.
     notes : tuple of str
         What was chosen and what to be aware of, one line each.
+    rates : dict of str to ndarray of float64, optional
+        Spikes per step of input lines and neurons by which a mesh was placed.
     """
 
     network: IntegerNetwork
@@ -58,6 +60,7 @@ class Build:
     quantisation: "QuantisationReport | None" = None
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    rates: Mapping[str, npt.NDArray[np.float64]] | None = None
 
     def with_weights(self, weights: Mapping[str, npt.NDArray[np.int64]]) -> "Build":
         """Copy whose plastic projections have these weights, (targets, sources).
@@ -143,13 +146,16 @@ def _on_tile(made: Build, config: TileConfig | None) -> Build:
 
 def _on_mesh(made: Build, options: MeshOptions, profile: Stimulus | None, *,
              config: MeshConfig | None = None, tile: TileConfig | None = None) -> Build:
-    from .mesh_place import place_on_mesh
-    program = place_on_mesh(made.network, options, config=config, tile=tile, profile=profile)
+    from .mesh_place import place_on_mesh, spike_rates
+    rates = None if profile is None else spike_rates(made.network, profile)
+    program = place_on_mesh(made.network, options, config=config, tile=tile, profile=profile,
+                            rates=rates)
     found = program.config
     note = (f"preset {found.name}" if found == MESH_PRESETS.get(found.name) else found.name)
     if config is None and options.shape is None:
         note = f"mesh of {found.rows} x {found.cols} (the smallest that fits)"
-    return replace(made, config=found, program=program, notes=(*made.notes, f"tile: {note}"))
+    return replace(made, config=found, program=program, rates=rates,
+                   notes=(*made.notes, f"tile: {note}"))
 
 
 def _changes(config: TileConfig) -> str:

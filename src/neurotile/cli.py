@@ -54,6 +54,8 @@ Delay = Annotated[str | None, typer.Option(
     metavar="scdq|ring", help="delays by queue or by ring buffer; with --mesh")]
 Queue = Annotated[str | None, typer.Option(
     metavar="worst_case|profiled|fixed", help="depth of the queues of a mesh")]
+Margin = Annotated[float | None, typer.Option(
+    metavar="FACTOR", help="of queues by profile, 1..16; default 1.25")]
 Spread = Annotated[bool, typer.Option(
     "--spread", help="use all tiles of the mesh evenly, not as few as possible")]
 NoShare = Annotated[bool, typer.Option(
@@ -62,13 +64,17 @@ Learn = Annotated[Path | None, typer.Option(
     metavar="LEARN.toml", help="which projections learn, and how (docs/cli.md)")]
 
 
-def _mesh_options(mesh: str | None, preset: str | None, config: Path | None,
-                  routing: str | None, delay: str | None, queue: str | None, spread: bool,
-                  no_share: bool) -> Any:
+def _mesh_options(mesh: str | None, preset: str | None, config: Path | None, *,
+                  routing: str | None, delay: str | None, queue: str | None = None,
+                  margin: float | None = None, spread: bool, no_share: bool) -> Any:
     """Options of the mapper of meshes; None where no mesh is asked for."""
+    if all(value is None for value in (mesh, routing, delay, queue, margin)) and not spread \
+            and not no_share:
+        return None
+    from .commands.run import network_configuration
     from .mesh_options import options_of
-    return options_of(mesh, given=preset or config, routing=routing, delay=delay, queue=queue,
-                      spread=spread, share=not no_share)
+    return options_of(mesh, given=network_configuration(preset, config), routing=routing,
+                      delay=delay, queue=queue, margin=margin, spread=spread, share=not no_share)
 
 
 @app.callback(invoke_without_command=True)
@@ -108,7 +114,7 @@ def run(
     weights_every: Annotated[int, typer.Option(
         min=0, metavar="N", help="keep the plastic weights after every N steps")] = 0,
     mesh: Mesh = None, routing: Routing = None, delay: Delay = None, queue: Queue = None,
-    spread: Spread = False, no_share: NoShare = False,
+    margin: Margin = None, spread: Spread = False, no_share: NoShare = False,
     no_report: Annotated[bool, typer.Option(
         "--no-report", help="leave out report.html")] = False,
 ) -> None:
@@ -128,7 +134,8 @@ def run(
         weight_bits=weight_bits, state_bits=state_bits, dt=dt, reset=reset or [],
         keep_state=keep_state, samples=samples, record=record or [], learn=learn,
         weights_every=weights_every, report=not no_report,
-        mesh=_mesh_options(mesh, preset, config, routing, delay, queue, spread, no_share)))
+        mesh=_mesh_options(mesh, preset, config, routing=routing, delay=delay, queue=queue,
+                           margin=margin, spread=spread, no_share=no_share)))
 
 
 @app.command()
@@ -187,7 +194,35 @@ def info(
     from .commands.info import info_command
     info_command(model, preset_name=preset, config=config, weight_bits=weight_bits,
                  state_bits=state_bits, dt=dt, reset=reset or [], learn=learn,
-                 mesh=_mesh_options(mesh, preset, config, routing, delay, None, spread, no_share))
+                 mesh=_mesh_options(mesh, preset, config, routing=routing, delay=delay,
+                                    spread=spread, no_share=no_share))
+
+
+@app.command("map")
+def map_(
+    model: Model,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="directory to write")],
+    spikes: Annotated[Path | None, typer.Option(
+        "--input", metavar="SPIKES.npz",
+        help="typical spikes: places tiles and counts packets by them")] = None,
+    preset: Preset = None, config: Config = None, weight_bits: WeightBits = None,
+    state_bits: StateBits = None, dt: Dt = None, reset: Reset = None, mesh: Mesh = None,
+    routing: Routing = None, delay: Delay = None, queue: Queue = None, margin: Margin = None,
+    spread: Spread = False, no_share: NoShare = False,
+) -> None:
+    """Map a network to a mesh of tiles, and draw which tile holds what and sends how much where.
+
+    \b
+    Example
+      neurotile map model.nir --mesh 4x4 --out out/map
+      neurotile map model.nir --config out/map/mesh.toml --out out/again
+    """
+    from .commands.map import map_command
+    map_command(
+        model, out, spikes=spikes, preset_name=preset, config=config, weight_bits=weight_bits,
+        state_bits=state_bits, dt=dt, reset=reset or [],
+        mesh=_mesh_options(mesh, preset, config, routing=routing, delay=delay, queue=queue,
+                           margin=margin, spread=spread, no_share=no_share))
 
 
 @app.command()

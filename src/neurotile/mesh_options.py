@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-from .spec import UserError
+from .spec import MeshConfig, UserError
 
 __all__ = ["DELAYS", "QUEUES", "ROUTINGS", "MeshOptions", "options_of"]
 
@@ -81,8 +81,8 @@ class MeshOptions:
 
 
 def options_of(mesh: str | None, *, given: object = None, routing: str | None = None,
-               delay: str | None = None, queue: str | None = None, spread: bool = False,
-               share: bool = True) -> MeshOptions | None:
+               delay: str | None = None, queue: str | None = None, margin: float | None = None,
+               spread: bool = False, share: bool = True) -> MeshOptions | None:
     """What the options of a command say; None where they do not ask for a mesh.
 
     Parameters
@@ -90,8 +90,9 @@ def options_of(mesh: str | None, *, given: object = None, routing: str | None = 
     mesh : str, optional
         ``auto`` or ROWSxCOLS.
     given : object, optional
-        A preset or file that may be a mesh; without it the other options need ``mesh``.
-    routing, delay, queue, spread, share
+        The configuration that is given, if any; one of a mesh excludes ``mesh``, and without one
+        the other options need it.
+    routing, delay, queue, margin, spread, share
         As in :class:`MeshOptions`; None: its default.
 
     Raises
@@ -99,20 +100,24 @@ def options_of(mesh: str | None, *, given: object = None, routing: str | None = 
     UserError
         Options do not fit each other.
     """
-    named = {"routing": routing, "delay": delay, "queue": queue}
+    if margin is not None and queue != "profiled":
+        raise UserError("--margin: only with --queue profiled")
+    named = {"routing": routing, "delay": delay, "queue": queue, "margin": margin}
     chosen: dict[str, object] = {name: value for name, value in named.items() if value is not None}
     chosen |= {"spread": True} if spread else {}
     chosen |= {} if share else {"share": False}
     if mesh is not None:
+        if isinstance(given, MeshConfig):
+            raise UserError(f"--mesh: {given.name} is a mesh already; --preset and --config name a "
+                            "tile where --mesh says how many there are")
         return MeshOptions.parse(mesh, **chosen)
     if not chosen:
         return None
-    if given is None:
+    if not isinstance(given, MeshConfig):
         raise UserError(f"{', '.join('--no-share' if k == 'share' else f'--{k}' for k in chosen)}: "
                         "only with a mesh: --mesh auto, --mesh 4x4, or a mesh by --preset or "
                         "--config")
     if fixed := sorted({"routing", "delay"} & set(chosen)):
-        raise UserError(f"--{fixed[0]}: the mesh given by --preset or --config has one; --mesh "
-                        "auto or --mesh 4x4 takes it")
+        raise UserError(f"--{fixed[0]}: the mesh given by --preset or --config has one")
     # The size is that of the mesh that is given.
     return MeshOptions(**{"queue": "fixed", **chosen, "shape": (16, 16)})  # type: ignore[arg-type]

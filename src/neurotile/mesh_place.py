@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts a network on a mesh, with a profile run where one is wanted."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +10,20 @@ import numpy.typing as npt
 from .mesh_options import MeshOptions
 from .spec import IntegerNetwork, MeshConfig, MeshProgram, Stimulus, TileConfig, UserError
 
-__all__ = ["place_on_mesh", "spike_rates"]
+__all__ = ["PROFILED", "Rates", "place_on_mesh", "spike_rates"]
 
-_PROFILED = 32  # samples of a profile run
+Rates = Mapping[str, npt.NDArray[np.float64]]
+
+PROFILED = 32
+"""Samples of a profile run, at most."""
+
 _MOST = 65536
 
 
 def spike_rates(network: IntegerNetwork, stimulus: Stimulus) -> dict[str, npt.NDArray[np.float64]]:
     """Spikes per step of every input line and neuron, by port and population."""
     from .models import golden
-    part = stimulus.first(_PROFILED)
+    part = stimulus.first(PROFILED)
     steps = part.samples * part.steps
     count = np.bincount(part.line, minlength=part.inputs) / steps
     found, line = {}, 0
@@ -32,7 +37,7 @@ def spike_rates(network: IntegerNetwork, stimulus: Stimulus) -> dict[str, npt.ND
 
 def place_on_mesh(network: IntegerNetwork, options: MeshOptions, *,
                   config: MeshConfig | None = None, tile: TileConfig | None = None,
-                  profile: Stimulus | None = None) -> MeshProgram:
+                  profile: Stimulus | None = None, rates: Rates | None = None) -> MeshProgram:
     """Program for a given mesh, or for the smallest that fits.
 
     Parameters
@@ -42,7 +47,9 @@ def place_on_mesh(network: IntegerNetwork, options: MeshOptions, *,
     tile : TileConfig, optional
         Tile of a mesh that is chosen.
     profile : Stimulus, optional
-        What the placement and queues of ``profiled`` depth are made for.
+        What queues of ``profiled`` depth are made for.
+    rates : Rates, optional
+        What the placement is made for, as from :func:`spike_rates`.
 
     Raises
     ------
@@ -52,7 +59,6 @@ def place_on_mesh(network: IntegerNetwork, options: MeshOptions, *,
     from .models.mesh.map import choose_mesh, map_mesh
     if options.queue == "profiled" and profile is None:
         raise UserError("queues of profiled depth need a stimulus to profile (--input SPIKES.npz)")
-    rates = None if profile is None else spike_rates(network, profile)
     if config is not None:
         if options.queue == "profiled":
             config = config.replace(tile=config.tile.replace(queue_depth=_MOST))
@@ -66,7 +72,7 @@ def place_on_mesh(network: IntegerNetwork, options: MeshOptions, *,
     if options.queue != "profiled":
         return program
     assert profile is not None
-    depth = _profiled_depth(program, profile.first(_PROFILED), options.margin)
+    depth = _profiled_depth(program, profile.first(PROFILED), options.margin)
     tile = program.config.tile.replace(queue_depth=min(depth, program.config.tile.queue_depth))
     # Words of memories do not depend on the depth of queues.
     return replace(program, config=program.config.replace(tile=tile))

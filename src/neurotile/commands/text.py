@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["count", "learning_line", "learnt_line", "line", "network_line", "percent",
+__all__ = ["amount", "count", "learning_line", "learnt_line", "line", "network_line", "percent",
            "quantity", "size", "tile_line", "waiting"]
 
 from ..spec import IntegerNetwork, MeshProgram, Program
@@ -39,6 +39,12 @@ def count(number: float, noun: str = "") -> str:
     return f"{text} {noun}{'' if number == 1 else 's'}" if noun else text
 
 
+def amount(value: float) -> str:
+    """``1,234``, ``12.3`` or ``0.123``: three digits, all of a large number."""
+    value = float(value)
+    return f"{value:,.0f}" if value == round(value) or value >= 100 else f"{value:.3g}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """``97.5 %`` for 0.975."""
     return f"{100 * share:.{digits}f} %"
@@ -55,7 +61,10 @@ def quantity(value: float, unit: str) -> str:
 
 def size(bits: int) -> str:
     """``64 kb`` for 65536 bits."""
-    return f"{bits:,} b" if bits < 1024 else f"{bits / 1024:,.4g} kb"
+    if bits < 1024:
+        return f"{bits:,} b"
+    kilobits = bits / 1024
+    return f"{kilobits:,.4g} kb" if kilobits < 9999.5 else f"{kilobits / 1024:,.4g} Mb"
 
 
 def network_line(network: IntegerNetwork) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..pipeline import Result
 
-__all__ = ["activity_figure", "cycles_figure", "latency_figure", "plot"]
+__all__ = ["activity_figure", "cycles_figure", "hops_figure", "latency_figure", "plot"]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9.0,
@@ -76,6 +76,21 @@ def latency_figure(result: "Result") -> Markup:
         axes.set(xlabel="cycles per sample", ylabel="samples")
 
     return plot("latency", draw)
+
+
+def hops_figure(hops: Any) -> Markup:
+    """Packets per step by the number of links that they cross."""
+    def draw(axes: "Axes") -> None:
+        mean = float(hops @ np.arange(len(hops))) / max(float(hops.sum()), 1e-12)
+        axes.bar(np.arange(len(hops)), hops, color="#2f6db5", width=0.7)
+        axes.axvline(mean, color="#d07a1f", linewidth=1.2)
+        axes.annotate(f"mean {mean:.2f}", (mean, 1), xycoords=("data", "axes fraction"),
+                      xytext=(4, -2), textcoords="offset points", va="top", color="#a85f12",
+                      fontsize=8)
+        axes.set(xlabel="links", ylabel="packets per step", xticks=np.arange(len(hops)),
+                 xlim=(-0.6, max(len(hops), 2) - 0.4))
+
+    return plot("hops", draw)
 
 
 def _steps(axes: "Axes", values: Any, shade: str, name: str) -> None:
