@@ -11,9 +11,13 @@ from ...spec.formats import axon_word
 from ...spec.mesh_config import fanout_word
 from ..occupancy import Use
 
-__all__ = ["MeshReport", "TileUse", "mesh_report"]
+__all__ = ["RESOURCES", "MeshReport", "TileUse", "mesh_report"]
 
 Int = npt.NDArray[np.int64]
+
+RESOURCES = (("neurons", "neurons"), ("axon entries", "axons"),
+             ("synapse words", "synapse_words"), ("route entries", "routes"))
+"""What a tile has a number of: how it is called, and the field of :class:`TileUse`."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,20 @@ class MeshReport:
     relays: int
     drain: int
 
+    def total(self, resource: str) -> Use:
+        """All that the used tiles have of one of ``RESOURCES``."""
+        mine: list[Use] = [getattr(tile, resource) for tile in self.tiles if tile.neurons.used]
+        return Use(sum(use.used for use in mine), sum(use.available for use in mine))
+
+    def fullest(self, resource: str) -> Use:
+        """The tile that has most of one of ``RESOURCES`` in use."""
+        found: list[Use] = [getattr(tile, resource) for tile in self.tiles]
+        return max(found, key=lambda use: use.used)
+
     @property
     def words(self) -> Use:
         """Synapse words in use, of those of the used tiles."""
-        mine = [tile.synapse_words for tile in self.tiles if tile.neurons.used]
-        return Use(sum(use.used for use in mine), sum(use.available for use in mine))
+        return self.total("synapse_words")
 
     @property
     def weights(self) -> Use:

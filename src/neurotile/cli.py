@@ -312,7 +312,7 @@ def presets(
     toml: Annotated[str | None, typer.Option(
         metavar="NAME", help="print this preset as TOML, to start a --config file from")] = None,
 ) -> None:
-    """List the tiles that have a name.
+    """List the tiles and meshes that have a name.
 
     \b
     Example

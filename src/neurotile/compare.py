@@ -265,6 +265,9 @@ def _compare_tile(result: Comparison, one: rundir.RunFiles, two: rundir.RunFiles
     _check_all(result, "counters", [
         (key.removeprefix("counter."), _counter(key, a[key], b[key]))
         for key in shared if key.startswith("counter.")])
+    _check_all(result, "counters of the tiles", [
+        (key.removeprefix("tiles."), _tile_counter(key, a[key], b[key]))
+        for key in shared if key.startswith("tiles.")])
 
 
 def _barrier(a: Array, b: Array) -> Difference | int:
@@ -313,6 +316,22 @@ def _counter(key: str, a: Array, b: Array) -> Difference | int:
     r = int(wrong.argmax())
     return Difference(key.replace(".", " "), int(wrong.sum()), int(a.size), (r, np.inf),
                       f"end of run {r}", (int(a[r]), int(b[r])))
+
+
+def _tile_counter(key: str, a: Array, b: Array) -> Difference | int:
+    """Compare a counter of all tiles (runs, tiles)."""
+    if a.shape != b.shape:
+        return _shapes(key, a, b)
+    wrong = a != b
+    if not wrong.any():
+        return int(a.size)
+    r, t = (int(k) for k in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    near = slice(max(0, t - _NEAR), t + _NEAR + 1)
+    context = (f"tiles {near.start}..{min(near.stop, a.shape[1]) - 1} of run {r}",
+               f"    A {_row(a[r, near])}", f"    B {_row(b[r, near])}")
+    return Difference(f"counter {key.removeprefix('tiles.')} of a tile", int(wrong.sum()),
+                      int(a.size), (r, np.inf), f"end of run {r}, tile {t}",
+                      (int(a[r, t]), int(b[r, t])), context)
 
 
 def _shapes(name: str, a: Array, b: Array) -> Difference:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network on a mesh as `neurotile map` reports it: in numbers, in pictures, as a configuration."""
+"""A network on a mesh as `neurotile map` reports it: numbers, pictures, configuration."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 from . import __version__
 from .built import Build
 from .models.mesh.costs import key_costs, memory_costs
-from .models.mesh.report import MeshReport, TileUse, mesh_report
+from .models.mesh.report import RESOURCES, MeshReport, TileUse, mesh_report
 from .models.mesh.traffic import LINKS, MeshTraffic, mesh_traffic
-from .models.occupancy import Use
 from .rundir import write_json
 from .spec import MeshConfig, MeshProgram
 from .spec.folders import FolderKind, new_folder
@@ -68,12 +66,6 @@ class Mapped:
         """Synapses of the network per weight that is stored and not 0."""
         stored = self.use.weights.used
         return self.use.synapses / stored if stored else 0.0
-
-    def fill(self, name: str) -> tuple[Use, Use]:
-        """All that the used tiles have of a resource (a field of TileUse), and the fullest tile."""
-        mine: list[Use] = [getattr(tile, name) for tile in self.use.tiles if tile.neurons.used]
-        return (Use(sum(use.used for use in mine), sum(use.available for use in mine)),
-                max(mine, key=lambda use: use.used))
 
     @property
     def queue_bound(self) -> int:
@@ -131,7 +123,7 @@ class Mapped:
 
 
 def _tile(number: int, use: TileUse, bound: int, config: MeshConfig) -> dict[str, Any]:
-    resources: Sequence[str] = ("neurons", "axons", "synapse_words", "routes", "weights")
+    resources = (*(name for _, name in RESOURCES), "weights")
     return {"tile": number, "column": number % config.cols, "row": number // config.cols,
             "populations": use.populations, "queue_bound": bound,
             **{name: asdict(getattr(use, name)) for name in resources}}

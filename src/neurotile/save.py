@@ -91,14 +91,20 @@ def trace_arrays(result: "Result") -> Arrays:
 
 
 def cycle_arrays(result: "Result") -> Arrays:
-    """Cycle of every barrier and output spike, and the counters; empty without a tile."""
+    """Cycle of every barrier and output spike, and the counters; empty without a tile.
+
+    Of a mesh also the counters of every tile.
+    """
     tile = result.trace.tile
     if tile is None:
         return {}
     found: Arrays = {"barrier": tile.barrier, "spike_cycle": tile.spike_cycle}
     for name in ("spike_run", "spike_step", "spike_neuron"):
         found[name] = getattr(tile, name).astype(np.int32)
-    return found | {f"counter.{name}": value for name, value in tile.counters.items()}
+    found |= {f"counter.{name}": value for name, value in tile.counters.items()}
+    if tile.mesh is not None:
+        found |= {f"tiles.{name}": value for name, value in tile.mesh.counters.items()}
+    return found
 
 
 def memory_arrays(result: "Result") -> Arrays:

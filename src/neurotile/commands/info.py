@@ -8,6 +8,7 @@ from typing import Any
 from ..mesh_options import MeshOptions
 from ..models.describe import describe
 from ..models.learning_plan import read_plan
+from ..models.mesh.report import RESOURCES, MeshReport, mesh_report
 from ..models.nir_import import parse_reset
 from ..models.occupancy import MappingReport, mapping_report
 from ..pipeline import Build, build, load
@@ -88,13 +89,17 @@ def _print_fit(made: Build) -> None:
     assert made.program is not None
     note = next(note for note in made.notes if note.startswith("tile:"))
     line("fits", "yes, " + note.removeprefix("tile: "))
+    use: MappingReport | MeshReport
     if isinstance(made.program, MeshProgram):
         line("", tile_line(made.program))
-        return
-    use: MappingReport = mapping_report(made.program)
-    for label, part in (("neurons", use.neurons), ("axons", use.axons),
-                        ("synapse words", use.synapse_words)):
-        print(f"  {label:<16}{part.used:>8,} of {part.available:>8,}{percent(part.share):>9}")
+        use = mesh_report(made.program)
+        parts = [(label, use.total(name)) for label, name in RESOURCES]
+    else:
+        use = mapping_report(made.program)
+        parts = [("neurons", use.neurons), ("axons", use.axons),
+                 ("synapse words", use.synapse_words)]
+    for label, part in parts:
+        print(f"  {label:<16}{part.used:>9,} of {part.available:>9,}{percent(part.share):>9}")
     if use.relays:
         print(f"  {use.relays:,} of the neurons are relays that delay spikes")
     if use.drain:

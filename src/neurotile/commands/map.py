@@ -8,6 +8,7 @@ from pathlib import Path
 from ..mapped import MAP, Mapped
 from ..mesh_options import MeshOptions
 from ..models.mesh.costs import key_costs, memory_costs
+from ..models.mesh.report import RESOURCES
 from ..models.mesh.traffic import LINKS
 from ..models.nir_import import parse_reset
 from ..spec import MeshConfig, Stimulus
@@ -48,14 +49,13 @@ def map_command(model: Path, out: Path, *, spikes: Path | None, preset_name: str
 
 def _print(mapped: Mapped) -> None:
     use, traffic, config = mapped.use, mapped.traffic, mapped.config
-    for label, name in (("neurons", "neurons"), ("axon entries", "axons"),
-                        ("synapse words", "synapse_words"), ("route entries", "routes")):
-        total, fullest = mapped.fill(name)
+    for label, name in RESOURCES:
+        total, fullest = use.total(name), use.fullest(name)
         print(f"  {label:<16}{total.used:>9,} of {total.available:>9,}{percent(total.share):>9}"
               f"   fullest tile {percent(fullest.share):>7}")
-    line("weights", f"{count(use.synapses, 'synapse')} are {count(use.weights.used)} stored weights "
-         f"that are not 0: {mapped.sharing:.2f} synapses per weight, {percent(use.stored.share)} of "
-         "the synapse memory")
+    line("weights", f"{count(use.synapses, 'synapse')} are {count(use.weights.used)} stored "
+         f"weights that are not 0: {mapped.sharing:.2f} synapses per weight, "
+         f"{percent(use.stored.share)} of the synapse memory")
     tile, port = traffic.worst
     line("traffic", f"{amount(traffic.hops.sum())} packets per step arrive after "
          f"{traffic.mean_hops:.2f} hops on average "
@@ -63,8 +63,8 @@ def _print(mapped: Mapped) -> None:
     line("", f"worst link: tile {tile} {LINKS[port]}, {amount(traffic.links[tile, port])} packets "
              "per step")
     depth = config.tile.queue_depth
-    line("queues", f"at most {mapped.queue_bound:,} entries can be in use, queue_depth is {depth:,}: "
-         + ("no stimulus can overflow them" if mapped.safe else "a busy stimulus could overflow "
+    line("queues", f"at most {mapped.queue_bound:,} entries can be in use, queue_depth is "
+         f"{depth:,}: " + ("no stimulus can overflow them" if mapped.safe else "a busy stimulus could overflow "
             "them, which a run would tell"))
     if use.drain:
         line("drain", f"the answer is complete {count(use.drain, 'step')} after the last input")

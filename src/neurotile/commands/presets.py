@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``neurotile presets``: the tiles that have a name."""
+"""``neurotile presets``: the tiles and meshes that have a name."""
 
-from ..spec import EVENT_PRESETS, PRESETS, any_preset
+from ..models.mesh.costs import memory_costs
+from ..spec import EVENT_PRESETS, MESH_PRESETS, PRESETS, any_preset
 from ..spec.formats import memories
 from .text import size
 
@@ -34,3 +35,11 @@ def presets_command(toml: str | None) -> None:
         memory = size(sum(m.bits for m in stored.values()))
         print(f"{tile.name:<17}{tile.neurons:>9}{tile.lanes:>7}{weights:>18}"
               f"{stored['state'].word.width:>6} b{memory:>12}")
+    print(f"\n{'mesh':<10}{'tiles':>9}{'neurons':>9}{'axons':>7}{'weights per tile':>20}"
+          f"{'memory':>12}  routing")
+    for mesh in MESH_PRESETS.values():
+        tile = mesh.tile
+        weights = f"{tile.synapse_words * tile.lanes:,} x {tile.weight_bits} b"
+        memory = size(sum(cost.bits for cost in memory_costs(mesh)))
+        print(f"{mesh.name:<10}{f'{mesh.rows} x {mesh.cols}':>9}{tile.neurons:>9}{tile.axons:>7}"
+              f"{weights:>20}{memory:>12}  {mesh.routing}")

@@ -8,6 +8,7 @@
   const tell = (event) => {
     const shape = event.target.closest(".point");
     numbers.textContent = shape ? shape.querySelector("title").textContent : first;
+    numbers.classList.toggle("told", Boolean(shape));
   };
   for (const drawing of document.querySelectorAll("svg.mesh")) {
     drawing.addEventListener("mouseover", tell);

@@ -9,6 +9,7 @@ from .. import __version__
 from ..commands.text import amount, count, network_line, percent, size
 from ..mapped import Mapped
 from ..models.mesh.costs import key_costs, memory_costs
+from ..models.mesh.report import RESOURCES
 from ..models.mesh.traffic import LINKS
 from .figures import hops_figure
 from .html import Markup, bar, facts, section, table, tag
@@ -61,10 +62,10 @@ def render_map(mapped: Mapped) -> str:
 
 def _header(mapped: Mapped) -> Markup:
     use, traffic, config = mapped.use, mapped.traffic, mapped.config
-    fullest = mapped.fill("neurons")[0]
+    neurons = use.total("neurons")
     tiles = [("tiles", f"{use.used.used} of {use.used.available}",
               f"{config.rows} x {config.cols}"),
-             ("neurons", f"{fullest.used:,}", f"{percent(fullest.share)} of the used tiles'"),
+             ("neurons", f"{neurons.used:,}", f"{percent(neurons.share)} of the used tiles'"),
              ("weights not 0", percent(use.stored.share), "of the synapse memory"),
              ("synapses per weight", f"{mapped.sharing:.2f}", f"{use.synapses:,} synapses"),
              ("hops per packet", f"{traffic.mean_hops:.2f}", "links, on average"),
@@ -102,16 +103,16 @@ def _tiles(mapped: Mapped) -> Markup:
     rows = []
     for number, use in enumerate(mapped.use.tiles):
         names = ", ".join(f"{name} ({part:,})" for name, part in use.populations.items())
-        rows.append([number, names or "–", *(f"{part.used:,}" for part in (
-            use.neurons, use.axons, use.synapse_words, use.routes)),
+        rows.append([number, names or "–",
+                     *(f"{getattr(use, name).used:,}" for _, name in RESOURCES),
             percent(use.weights.share) if use.weights.available else "–",
             f"{mapped.traffic.queue[number]:,}"])
     tile, config = mapped.config.tile, mapped.config
     rows.append(["each has", "", f"{tile.neurons:,}", f"{tile.axons:,}", f"{tile.synapse_words:,}",
                  f"{config.routes:,}", "", f"{tile.queue_depth:,}"])
     return section("tiles", "Tiles", table(
-        ["tile", "populations", "neurons", "axon entries", "synapse words", "route entries",
-         "weights not 0", "queue bound"], rows, left=2))
+        ["tile", "populations", *(label for label, _ in RESOURCES), "weights not 0", "queue bound"],
+        rows, left=2))
 
 
 def _traffic(mapped: Mapped) -> Markup:

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..commands.text import amount, percent
-from ..models.mesh.report import TileUse
+from ..models.mesh.report import RESOURCES, TileUse
 from ..models.mesh.traffic import LINKS
+from ..models.occupancy import Use
 from ..spec import MeshConfig, MeshProgram
 from .html import INPUT_COLOUR, colour
 
@@ -242,9 +243,9 @@ def use_says(config: MeshConfig, number: int, use: TileUse, more: Sequence[str] 
     """What one reads on pointing at a tile."""
     lines = [f"tile {number} (column {number % config.cols}, row {number // config.cols})"]
     lines += [f"{name}: {size:,} neurons" for name, size in use.populations.items()]
-    for what, part in (("neurons", use.neurons), ("axon entries", use.axons),
-                       ("synapse words", use.synapse_words), ("route entries", use.routes)):
-        lines.append(f"{what} {part.used:,} of {part.available:,} ({percent(part.share)})")
+    for label, name in RESOURCES:
+        part: Use = getattr(use, name)
+        lines.append(f"{label} {part.used:,} of {part.available:,} ({percent(part.share)})")
     if use.weights.available:
         lines.append(f"{percent(use.weights.share)} of the weights in these words are not 0")
     return "\n".join([*lines, *more])
@@ -252,7 +253,5 @@ def use_says(config: MeshConfig, number: int, use: TileUse, more: Sequence[str] 
 
 def use_bars(tiles: Sequence[TileUse]) -> list[Bars]:
     """How full the memories of the tiles are."""
-    return [Bars(letter, meaning, [getattr(use, name).share for use in tiles])
-            for letter, meaning, name in (
-                ("N", "neurons", "neurons"), ("A", "axon entries", "axons"),
-                ("W", "synapse words", "synapse_words"), ("R", "route entries", "routes"))]
+    return [Bars(letter, label, [getattr(use, name).share for use in tiles])
+            for letter, (label, name) in zip("NAWR", RESOURCES, strict=True)]
