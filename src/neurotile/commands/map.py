@@ -64,8 +64,9 @@ def _print(mapped: Mapped) -> None:
              "per step")
     depth = config.tile.queue_depth
     line("queues", f"at most {mapped.queue_bound:,} entries can be in use, queue_depth is "
-         f"{depth:,}: " + ("no stimulus can overflow them" if mapped.safe else "a busy stimulus could overflow "
-            "them, which a run would tell"))
+         f"{depth:,}: " + (
+             "no stimulus can overflow them" if mapped.safe else
+             "a busy stimulus could overflow them, which a run would tell"))
     if use.drain:
         line("drain", f"the answer is complete {count(use.drain, 'step')} after the last input")
     _print_costs(config)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..commands.text import count, network_line, percent, quantity
+from ..spec import MeshConfig, MeshProgram
 from .floating import check_with_float
 from .html import Markup, section, tag
 from .learning import learning_section
+from .mesh_run import mesh_section
 from .sections import (
     CYCLES,
     accuracy_section,
@@ -29,25 +31,30 @@ __all__ = ["render"]
 
 _CONTENTS = (("network", "Network"), ("accuracy", "Accuracy"), ("learning", "Learning"),
              ("spikes", "Spikes"), ("potentials", "Potentials"), ("cycles", "Cycles"),
-             ("memory", "Memory"), ("quantisation", "Quantisation"), ("energy", "Energy"))
+             ("mesh", "Mesh"), ("memory", "Memory"), ("quantisation", "Quantisation"),
+             ("energy", "Energy"))
 
 
 def render(result: "Result") -> str:
     """HTML text of the report on ``result``."""
     shown, reference = choose(result), check_with_float(result)
     learns = result.build.network.learning is not None
+    mesh = isinstance(result.build.program, MeshProgram)
+    left_out = {name for name, there in (("learning", learns), ("mesh", mesh)) if not there}
     body = [_header(result),
             tag("nav", Markup("".join(tag("a", title, href=f"#{name}")
                                       for name, title in _CONTENTS
-                                      if learns or name != "learning"))),
+                                      if name not in left_out))),
             network_section(result), accuracy_section(result, reference),
             *([learning_section(result)] if learns else []), _spikes(shown),
-            _potentials(result, shown), cycles_section(result), memory_section(result),
+            _potentials(result, shown), cycles_section(result),
+            *([mesh_section(result, shown.samples)] if mesh else []), memory_section(result),
             quantisation_section(result, reference), energy_section(result), _footer(result)]
     # "<" is the only character that could end the script early.
     data = json.dumps(page_data(result, shown), separators=(",", ":")).replace("<", "\\u003c")
     here = files(__package__)
-    style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "app.js"))
+    style, *scripts = ((here / name).read_text(encoding="utf-8") for name in (
+        "style.css", "app.js", *(["mesh.js"] if mesh else [])))
     return "".join([
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
@@ -56,7 +63,7 @@ def render(result: "Result") -> str:
         tag("title", f"{result.build.network.name} on neurotile"),
         f"\n<style>\n{style}</style>\n</head>\n<body>\n", tag("main", Markup("\n".join(body))),
         f"\n<script id=\"data\" type=\"application/json\">{data}</script>\n",
-        f"<script>\n{script}</script>\n</body>\n</html>\n"])
+        *(f"<script>\n{script}</script>\n" for script in scripts), "</body>\n</html>\n"])
 
 
 def _header(result: "Result") -> Markup:
@@ -77,7 +84,8 @@ def _header(result: "Result") -> Markup:
                       quantity(found["energy"]["pj_per_sample"] * 1e-12, "J"),
                       "a model"))
     config = result.build.config
-    where = "unmapped" if config is None else f"tile {config.name}"
+    where = ("unmapped" if config is None else config.name if isinstance(config, MeshConfig)
+             else f"tile {config.name}")
     notes = [paragraph(note, class_="note") for note in result.build.notes
              if not note.startswith(("tile:", "not mapped"))]
     if result.dropped:
