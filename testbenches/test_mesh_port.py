@@ -79,7 +79,8 @@ async def order_and_places(dut, p_request, p_take, p_held):
     """Random requests; tiles answer late, the host takes answers late, the mesh runs at times."""
     rng, config = random.Random(cocotb.RANDOM_SEED), TEST_MESH_PRESETS[os.environ[bench.CASE]]
     tiles = range(config.tiles)
-    monitor, sent, got, waits = Monitor(config, rng), 0, 0, None
+    monitor, sent, got = Monitor(config, rng), 0, 0
+    waits: Any = None
     inputs = {"request__valid": 0, "request__payload": 0, "response__ready": 0, "held": 0,
               "registers__answer": 0,
               **{f"tile_request__{k}__ready": 0 for k in tiles},
@@ -92,7 +93,7 @@ async def order_and_places(dut, p_request, p_take, p_held):
                       "memory": rng.choice([OF_MESH, REGISTERS, rng.randrange(32)]),
                       "tile": rng.choice([*tiles, rng.randrange(256)]), "write": rng.randrange(2)}
             waits = fields
-        answering = None
+        answering: Any = None
         if monitor.tile and rng.random() < 0.4:
             answering, monitor.tile = monitor.tile, None
         inputs = {"request__valid": int(waits is not None),
