@@ -101,6 +101,7 @@ class Mesh(wiring.Component):
             ]
         m.d.comb += [
             noc.run.eq(registers.running),
+            noc.clear.eq(registers.clear),
             barrier.end_valid.eq(self.end_valid),
             self.end_ready.eq(barrier.end_ready),
             self.barrier.eq(barrier.fire),

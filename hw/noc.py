@@ -33,6 +33,8 @@ class Noc(wiring.Component):
     -------
     run : ``In(1)``
         The mesh is running: host ports take packets.
+    clear : ``In(1)``
+        Routers forget which input comes next; given while the network is empty.
     i, o : ``In(stream.Signature(packet_layout))`` x rows, ``Out(...)`` x rows
         Host ports.
     local_i : ``In(stream.Signature(packet_layout))`` x tiles
@@ -52,7 +54,8 @@ class Noc(wiring.Component):
         packets = stream.Signature(packet_layout(config))
         rows, tiles = config.rows, config.tiles
         super().__init__({
-            "run": In(1), "i": In(packets).array(rows), "o": Out(packets).array(rows),
+            "run": In(1), "clear": In(1),
+            "i": In(packets).array(rows), "o": Out(packets).array(rows),
             "local_i": In(packets).array(tiles), "local_o": Out(delivery(config)).array(tiles),
             **({"tree": In(host_bus()).array(tiles)} if config.multicast else {}),
             "born": Out(3).array(tiles), "gone": Out(4).array(tiles), "lost": Out(4).array(tiles),
@@ -66,7 +69,8 @@ class Noc(wiring.Component):
             router = Once(router_signature(self.config), "router")
             m.submodules[f"router_{tile}"] = router
             routers.append(router)
-            m.d.comb += [router.x.eq(tile % cols), router.y.eq(tile // cols)]
+            m.d.comb += [router.x.eq(tile % cols), router.y.eq(tile // cols),
+                         router.clear.eq(self.clear)]
             wiring.connect(m, wiring.flipped(self.local_i[tile]), router.local_i)
             wiring.connect(m, router.local_o, wiring.flipped(self.local_o[tile]))
             if self.config.multicast:

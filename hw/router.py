@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -56,7 +56,7 @@ def router_signature(config: MeshConfig) -> wiring.Signature:
     """Members of :class:`Router`, described there."""
     flit = stream.Signature(flit_layout(config))
     return wiring.Signature({
-        "x": In(config.x_bits), "y": In(config.y_bits),
+        "x": In(config.x_bits), "y": In(config.y_bits), "clear": In(1),
         "i": In(flit).array(4), "o": Out(flit).array(4),
         "local_i": In(stream.Signature(packet_layout(config))), "local_o": Out(delivery(config)),
         **({"tree": In(host_bus())} if config.multicast else {}),
@@ -77,6 +77,8 @@ class Router(wiring.Component):
     -------
     x, y : ``In(x_bits)``, ``In(y_bits)``
         Place in the mesh, constant.
+    clear : ``In(1)``
+        The pointers of all outputs go to 0, as after reset; given while the router is empty.
     i, o : ``In(stream.Signature(flit_layout))`` x 4, ``Out(...)`` x 4
         Links north, east, south, west; in column 0 the west link is the host port. The payload of
         ``o`` can change while it waits, but in column 0 that of the west link does not.
@@ -139,7 +141,8 @@ class Router(wiring.Component):
         names = ("north", "east", "south", "west", "local", "sink")
         sends, chosen = [], []
         for name, request, take in zip(names, requests, takes, strict=True):
-            m.submodules[f"arbiter_{name}"] = arbiter = Arbiter(_PORTS)
+            arbiter = Arbiter(_PORTS)
+            m.submodules[f"arbiter_{name}"] = ResetInserter(self.clear)(arbiter)
             send = Signal(name=f"send_{name}")
             m.d.comb += [arbiter.request.eq(request), arbiter.take.eq(take),
                          arbiter.keep.eq(first_column if name == "west" else 0),

@@ -78,7 +78,7 @@ module bench (
     rst <= 0;
     lost <= rst ? 0 : lost + lost_sum;
   end
-  noc noc (.clk(clk), .rst(rst), .run(1'b1), .empty(empty),
+  noc noc (.clk(clk), .rst(rst), .run(1'b1), .clear(1'b0), .empty(empty),
     {join(noc)});
   barrier barrier (.clk(clk), .rst(rst), .end_valid(end_valid), .end_ready(end_ready), .fire(fire),
     {join(barrier)});
