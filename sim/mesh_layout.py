@@ -11,7 +11,7 @@ from ..spec import MESH_COUNTERS, MeshConfig, UserError
 from ..spec.mesh_config import mesh_memories, packet_word
 from .layout import SPAN, Setup, load_contents, make_setup
 
-__all__ = ["AT", "Memories", "Tiles", "clear_tiles", "load_tiles"]
+__all__ = ["AT", "ROOM", "Memories", "Tiles", "clear_tiles", "load_tiles"]
 
 Memories = dict[str, npt.NDArray[np.uint64]]
 Ints = npt.NDArray[np.int32]
@@ -19,6 +19,10 @@ Times = npt.NDArray[np.int64]
 
 AT = 35
 """Scalars of a tile in ``Tiles.at``; ``mesh_tile`` names them."""
+
+ROOM = 1024
+"""Entries of the lists of a tile; full ones are worked off before the barrier."""
+
 
 
 class Tiles(NamedTuple):
@@ -41,11 +45,11 @@ class Tiles(NamedTuple):
     """No axon segment is the last one (bit 0), no route entry is (bit 1)."""
     fanout: Ints
     """First route entry of a neuron, -1: none."""
-    packet: npt.NDArray[np.uint64]
+    packet: Times
     """Packet of a route entry."""
     entry: npt.NDArray[np.uint8]
     """Its ``last`` in bit 0, its ``host`` in bit 1."""
-    own: npt.NDArray[np.uint64]
+    own: Times
     """(tiles,): packet to the host of neuron 0."""
     membrane: Ints
     current: Ints
@@ -56,9 +60,15 @@ class Tiles(NamedTuple):
     fired_words: npt.NDArray[np.uint64]
     batch: Times
     spike: Ints
-    queue: Ints
-    """(tiles, 2, Q): axons."""
-    wait: Ints
+    queue: Times
+    """(tiles, 2, Q): axons, and ``wait`` from bit 32 on."""
+    arrival: Times
+    """(tiles, ROOM): the same, of packets that arrived."""
+    arrival_cycle: Times
+    order: Times
+    """(tiles,): those that send."""
+    noted: Ints
+    """(tiles, ROOM): segments whose weights are to be added."""
     credit: Times
     """(tiles, 2, F): cycles in which credits come back, of groups without and with spikes."""
     at: Times
@@ -136,10 +146,12 @@ def load_tiles(config: MeshConfig, memories: Sequence[Memories],
         mapped=np.array(groups, np.int64), endless=endless.astype(np.uint8),
         fanout=np.where(field("fanout", "any") != 0, field("fanout", "first"),
                         -1).astype(np.int32),
-        packet=packet, entry=(last | host << 1).astype(np.uint8), own=own,
+        packet=packet.astype(np.int64), entry=(last | host << 1).astype(np.uint8),
+        own=own.astype(np.int64),
         membrane=ints(n), current=ints(n), accumulator=ints(tile.accumulator_rows * tile.lanes),
         potential=ints(n), fired=fired, fired_words=fired.view(np.uint64), batch=zeros(8),
-        spike=ints(n + 2), queue=ints(2, tile.queue_depth), wait=ints(2, tile.queue_depth),
+        spike=ints(n + 2), queue=zeros(2, tile.queue_depth), arrival=zeros(ROOM),
+        arrival_cycle=zeros(ROOM), order=zeros(), noted=ints(ROOM),
         credit=zeros(2, tile.spike_fifo_depth), at=zeros(AT),
         counter=zeros(len(MESH_COUNTERS)), unused=np.zeros(1, np.int32),
         unused_bytes=np.zeros(1, np.uint8), unused_times=np.zeros(1, np.int64))

@@ -1,36 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tile of a mesh, from one cycle in which something happens to the next (docs/mesh.md)."""
+"""A tile of a mesh: weights, update, and the spikes that leave (docs/mesh.md, section 3)."""
 
-import numpy as np
-
-from .axon_walker import Walker, idle_walker, walk
 from .jit import INT, kernel
 from .layout import Contents, Setup, State
 from .mesh_layout import AT, Tiles
 from .noc import NocState, enter, local_input, room
-from .npe import add_segment, flush_batch, update_span
+from .npe import add_row, add_segment, flush_batch, update_span
 from .spike_encoder import find_spikes
 
-__all__ = ["FINISHED", "HIGHEST", "HOLD", "INTEGRATE", "NEVER", "PHASE", "STILL", "UPDATE", "WAKE",
-           "act", "arrive", "begin_update", "wake_up"]
+__all__ = ["ARRIVED", "CYCLE", "CYCLE_BEFORE", "D_AXON", "D_CYCLE", "D_VALID", "DROPS", "EVENTS",
+           "FETCH", "GROUP", "GROUP_BEFORE", "HAZARD_STALLS", "HEAD", "HIGHEST", "HIGH_WATER",
+           "LEVEL", "NEVER", "NOTED", "PACKETS", "POPPED", "POST_LEVEL", "PRE", "RECEIVED",
+           "SPIKES", "SPIKES_SENT", "START", "STILL", "SYNAPSE_READS", "TAKEN", "UPDATING", "WAKE",
+           "add_noted", "begin_update", "note", "send", "update"]
 
 NEVER = 1 << 60
 
-(WAKE, PHASE, STILL, PRE, HEAD, LEVEL, POST_LEVEL, POPPED, D_VALID, D_AXON, D_CYCLE,
- TAKEN, GROUP, CYCLE, GROUP_BEFORE, CYCLE_BEFORE, B_NEURON, B_LENGTH, B_ROWS, B_SLOT,
- SPIKES, NEXT, READY, ISSUED, ISSUE, SILENT, SPIKING, P_NEURON, R_ENTRY, R_NEURON, DONE,
- SLOT, USED_SILENT, USED_SPIKING, HIGHEST) = range(AT)
-"""Scalars of a tile: next cycle in which it does something, phase, first cycle in which it is
-idle; which queue is PRE, its first entry, levels, cycle of the last pop; D; the walker; the batch;
-spikes of the update, next one, when it can leave; groups issued, cycle of the last, credits that
-came back of groups without and with spikes; P, R (plus one, 0: empty), cycle in which either gave
-something up; step modulo slots; credits of either kind used; largest level since the barrier."""
+(WAKE, START, UPDATING, STILL, PRE, HEAD, LEVEL, POST_LEVEL, POPPED, HIGHEST, D_VALID, D_AXON,
+ D_CYCLE, TAKEN, GROUP, CYCLE, GROUP_BEFORE, CYCLE_BEFORE, ARRIVED, NOTED, SPIKES, NEXT, READY,
+ ISSUED, ISSUE, SILENT, SPIKING, P_NEURON, R_ENTRY, R_NEURON, DONE, SLOT, USED_SILENT,
+ USED_SPIKING, FETCH) = range(AT)
+"""Scalars of a tile: next cycle in which it sends; first cycle of INTEGRATE, NEVER while unknown;
+INTEGRATE was not reached yet; first cycle in which it is idle; which queue is PRE, its first entry,
+levels, cycle of the last pop, largest level since the barrier; D; the walker; arrivals and segments
+that wait in lists; spikes of the update, next one, when it can leave; groups issued, cycle of the
+last, credits that came back of groups without and with spikes; P, R (plus one, 0: empty), cycle in
+which either gave something up; step modulo slots; credits of either kind used; next
+cycle in which fetch or walker do something."""
 
-HOLD, INTEGRATE, UPDATE, FINISHED = range(4)
-"""Phases; FINISHED: the update is over, INTEGRATE or HOLD from ``WAKE``."""
+(EVENTS, SYNAPSE_READS, HAZARD_STALLS, _UPDATES, _FIFO_STALLS, SPIKES_SENT, DROPS, HIGH_WATER,
+ PACKETS, RECEIVED) = range(10)
+"""Places in ``counter``."""
 
-(_EVENTS, _SYNAPSE_READS, _HAZARD_STALLS, _UPDATES, _FIFO_STALLS, _SPIKES, _DROPS, _HIGH_WATER,
- _PACKETS, _RECEIVED) = range(10)
+_SHORT = 2  # groups of a segment that is added alone, so that it breaks no batch
 
 
 @kernel
@@ -54,119 +56,82 @@ def _state(setup: Setup, tiles: Tiles, tile: int, slot: int) -> State:
 
 
 @kernel
-def _flush(setup: Setup, tiles: Tiles, tile: int) -> None:
+def note(setup: Setup, tiles: Tiles, tile: int, axon: int, slots: int) -> None:
+    """The weights of a segment are to be added in this step; in which order does not matter."""
     at = tiles.at[tile]
-    flush_batch(_contents(tiles, tile), _state(setup, tiles, tile, at[B_SLOT]),
-                (at[B_NEURON], at[B_LENGTH], at[B_ROWS]))
-    at[B_ROWS] = 0
+    if at[NOTED] == tiles.noted.shape[1]:
+        add_noted(setup, tiles, tile, slots)
+    tiles.noted[tile, at[NOTED]] = axon
+    at[NOTED] += 1
 
 
 @kernel
-def _push_post(setup: Setup, tiles: Tiles, tile: int, axon: int, wait: int) -> None:
-    at, counter = tiles.at[tile], tiles.counter[tile]
-    level = at[POST_LEVEL]
-    if level == setup.queue_depth:
-        counter[_DROPS] += 1
-        return
-    tiles.queue[tile, 1 - at[PRE], level] = axon
-    tiles.wait[tile, 1 - at[PRE], level] = wait
-    at[POST_LEVEL] = level + 1
-    at[HIGHEST] = max(at[HIGHEST], level + 1)
+def add_noted(setup: Setup, tiles: Tiles, tile: int, slots: int) -> None:
+    """Add the weights of all segments noted."""
+    at, noted, contents = tiles.at[tile], tiles.noted[tile], _contents(tiles, tile)
+    count, now, rest = at[NOTED], at[SLOT], INT(0)
+    at[NOTED] = 0
+    for index in range(count):
+        axon = noted[index]
+        segment = tiles.segment[tile, axon]
+        if segment["groups"] <= _SHORT and not segment["wraps"]:
+            slot = (now + tiles.delay[tile, axon]) & slots - 1
+            add_row(contents, _state(setup, tiles, tile, slot), segment)
+        else:
+            noted[rest] = axon
+            rest += 1
+    batch, before = (INT(0), INT(0), INT(0)), now
+    for index in range(rest + 1):
+        axon = noted[min(index, rest - 1)]
+        slot = (now + tiles.delay[tile, axon]) & slots - 1
+        if index == rest or slot != before:
+            flush_batch(contents, _state(setup, tiles, tile, before), batch)
+            batch, before = (batch[0], batch[1], INT(0)), slot
+        if index < rest:
+            batch = add_segment(setup, contents, _state(setup, tiles, tile, slot),
+                                tiles.segment[tile, axon], batch)
 
 
 @kernel
-def arrive(setup: Setup, tiles: Tiles, tile: int, axon: int, wait: int, cycle: int) -> None:
-    """A packet at the local output in this cycle, after the tile's own :func:`act`."""
-    at, counter = tiles.at[tile], tiles.counter[tile]
-    level = at[LEVEL]
-    if level + (at[POPPED] == cycle) >= setup.queue_depth:
-        counter[_DROPS] += 1
-        return
-    place = (at[HEAD] + level) & setup.queue_depth - 1
-    tiles.queue[tile, at[PRE], place] = axon & setup.axons - 1
-    tiles.wait[tile, at[PRE], place] = wait
-    at[LEVEL] = level + 1
-    counter[_RECEIVED] += 1
-    at[HIGHEST] = max(at[HIGHEST], level + 1)
-    if at[PHASE] == INTEGRATE and at[WAKE] == NEVER:
-        at[WAKE] = cycle + 1
-
-
-@kernel
-def wake_up(setup: Setup, tiles: Tiles, tile: int, cycle: int) -> None:
-    """INTEGRATE from this cycle on."""
+def update(setup: Setup, tiles: Tiles, tile: int, step: int, slots: int) -> None:
+    """All updates after the barrier of step ``step``; ``spike`` lists the neurons that fire."""
     at = tiles.at[tile]
-    walker = idle_walker(setup, cycle)
-    at[TAKEN], at[GROUP], at[CYCLE] = walker.taken, walker.group, walker.cycle
-    at[GROUP_BEFORE], at[CYCLE_BEFORE] = walker.group_before, walker.cycle_before
-    at[PHASE], at[STILL] = INTEGRATE, cycle
-    at[WAKE] = cycle if at[LEVEL] else NEVER
+    if at[NOTED]:
+        add_noted(setup, tiles, tile, slots)
+    state, contents = _state(setup, tiles, tile, at[SLOT]), _contents(tiles, tile)
+    now = min(step, setup.last_step)
+    for index in range(tiles.spans[tile]):
+        span = contents.span[index]
+        since = now - span["offset"]
+        if since >= 0 and (setup.length == 0 or since < setup.length):
+            update_span(setup, contents, state, span)
+            tiles.counter[tile, _UPDATES] += (span["stop"] - span["first"]) >> setup.lane_bits
+        else:
+            state.fired[span["first"]:span["stop"]] = 0
+    at[SPIKES] = find_spikes(state.fired_words, tiles.mapped[tile] << setup.lane_bits, state.spike)
+    at[SLOT] = (at[SLOT] + 1) & slots - 1
 
 
 @kernel
-def _take(setup: Setup, tiles: Tiles, tile: int, slots: int) -> int:
-    """W takes D: skip to the next level, -1: none."""
-    at, counter = tiles.at[tile], tiles.counter[tile]
-    axon = at[D_AXON]
-    segment = tiles.segment[tile, axon]
-    walker = walk(setup, Walker(at[TAKEN], at[GROUP], at[CYCLE], at[GROUP_BEFORE],
-                                at[CYCLE_BEFORE], INT(-1), INT(-1)), segment, at[D_CYCLE], None)
-    at[TAKEN], at[GROUP], at[CYCLE] = walker.taken, walker.group, walker.cycle
-    at[GROUP_BEFORE], at[CYCLE_BEFORE] = walker.group_before, walker.cycle_before
-    counter[_SYNAPSE_READS] += segment["groups"]
-    counter[_HAZARD_STALLS] += walker.cycle - walker.taken - segment["groups"]
-    slot = (at[SLOT] + tiles.delay[tile, axon]) & slots - 1
-    if slot != at[B_SLOT]:
-        _flush(setup, tiles, tile)
-        at[B_SLOT] = slot
-    batch = add_segment(setup, _contents(tiles, tile), _state(setup, tiles, tile, slot), segment,
-                        (at[B_NEURON], at[B_LENGTH], at[B_ROWS]))
-    at[B_NEURON], at[B_LENGTH], at[B_ROWS] = batch
-    at[D_VALID] = 0
-    return INT(tiles.skip[tile, axon])
-
-
-@kernel
-def _integrate(setup: Setup, tiles: Tiles, tile: int, cycle: int, slots: int) -> bool:
-    """Fetch and walker in this cycle; False: an event never ends."""
-    at, counter = tiles.at[tile], tiles.counter[tile]
-    skip = INT(-1)
-    if at[D_VALID] and cycle >= max(at[D_CYCLE] + 1, at[CYCLE]):
-        axon = at[D_AXON]
-        skip = _take(setup, tiles, tile, slots)
-        if skip >= 0:
-            _push_post(setup, tiles, tile, (axon + 1) & setup.axons - 1, skip)
-        if not tiles.segment[tile, axon]["last"]:
-            at[D_VALID], at[D_AXON], at[D_CYCLE] = 1, (axon + 1) & setup.axons - 1, cycle
-    if not at[D_VALID] and at[LEVEL]:
-        axon = INT(tiles.queue[tile, at[PRE], at[HEAD]])
-        wait = INT(tiles.wait[tile, at[PRE], at[HEAD]])
-        if wait == 0 or skip < 0:
-            at[HEAD] = (at[HEAD] + 1) & setup.queue_depth - 1
-            at[LEVEL] -= 1
-            at[POPPED] = cycle
-            counter[_EVENTS] += 1
-            if wait:
-                _push_post(setup, tiles, tile, axon, wait - 1)
-            else:
-                if tiles.endless[tile] & 1:
-                    return False
-                at[D_VALID], at[D_AXON], at[D_CYCLE] = 1, axon, cycle
-    if at[D_VALID]:
-        at[WAKE] = max(at[D_CYCLE] + 1, at[CYCLE])
-    elif at[LEVEL]:
-        at[WAKE] = cycle + 1
-    else:
-        at[WAKE] = NEVER
-        at[STILL] = max(cycle + 1, at[CYCLE] + setup.integrate_stages + 1)
-    return True
+def begin_update(setup: Setup, tiles: Tiles, tile: int, cycle: int) -> None:
+    """After :func:`update`, with the barrier in this cycle: when the first spike leaves."""
+    at = tiles.at[tile]
+    at[NEXT] = at[ISSUED] = at[SILENT] = at[SPIKING] = at[P_NEURON] = at[R_ENTRY] = 0
+    at[USED_SILENT] = at[USED_SPIKING] = at[DONE] = 0
+    at[ISSUE], at[UPDATING], at[START] = cycle, 1, NEVER
+    at[PRE] = 1 - at[PRE]
+    at[HEAD], at[LEVEL], at[POST_LEVEL], at[POPPED] = 0, at[POST_LEVEL], 0, -1
+    at[FETCH] = NEVER
+    tiles.counter[tile, HIGH_WATER] = max(tiles.counter[tile, HIGH_WATER], at[HIGHEST])
+    at[HIGHEST] = at[LEVEL]
+    _expect(setup, tiles, tile, cycle)
+    _sleep(setup, tiles, tile, cycle)
 
 
 @kernel
 def _issue(setup: Setup, tiles: Tiles, tile: int, stop: int) -> None:
     """Issue groups up to the one before ``stop``; all of them but the last have no spikes left."""
-    at = tiles.at[tile]
-    credit = tiles.credit[tile]
+    at, credit = tiles.at[tile], tiles.credit[tile]
     mask = setup.fifo_depth - 1
     while at[ISSUED] < stop:
         issue = at[ISSUE] + 1
@@ -191,70 +156,45 @@ def _issue(setup: Setup, tiles: Tiles, tile: int, stop: int) -> None:
 
 
 @kernel
-def begin_update(setup: Setup, tiles: Tiles, tile: int, cycle: int, step: int, slots: int) -> None:
-    """The barrier of step ``step`` in this cycle: all updates, and when the first spike leaves."""
+def _expect(setup: Setup, tiles: Tiles, tile: int, cycle: int) -> None:
+    """When the next spike can leave the FIFO; without one all groups are issued."""
     at = tiles.at[tile]
-    _flush(setup, tiles, tile)
-    state, contents = _state(setup, tiles, tile, at[SLOT]), _contents(tiles, tile)
-    now = min(step, setup.last_step)
-    for index in range(tiles.spans[tile]):
-        span = contents.span[index]
-        since = now - span["offset"]
-        if since >= 0 and (setup.length == 0 or since < setup.length):
-            update_span(setup, contents, state, span)
-            tiles.counter[tile, _UPDATES] += (span["stop"] - span["first"]) >> setup.lane_bits
-        else:
-            state.fired[span["first"]:span["stop"]] = 0
-    mapped = tiles.mapped[tile]
-    at[SPIKES] = find_spikes(state.fired_words, mapped << setup.lane_bits, state.spike)
-    at[NEXT] = at[ISSUED] = at[SILENT] = at[SPIKING] = at[P_NEURON] = at[R_ENTRY] = 0
-    at[USED_SILENT] = at[USED_SPIKING] = at[DONE] = 0
-    at[ISSUE], at[PHASE] = cycle, UPDATE
-    at[SLOT] = (at[SLOT] + 1) & slots - 1
-    at[PRE] = 1 - at[PRE]
-    at[HEAD], at[LEVEL], at[POST_LEVEL], at[POPPED] = 0, at[POST_LEVEL], 0, -1
-    tiles.counter[tile, _HIGH_WATER] = max(tiles.counter[tile, _HIGH_WATER], at[HIGHEST])
-    at[HIGHEST] = at[LEVEL]
-    _expect(setup, tiles, tile, cycle)
+    stop = tiles.mapped[tile]
+    if at[NEXT] < at[SPIKES]:
+        stop = (INT(tiles.spike[tile, at[NEXT]]) >> setup.lane_bits) + 1
+    _issue(setup, tiles, tile, stop)
+    at[READY] = max(at[ISSUE] + setup.update_stages + 2, cycle + 1)
 
 
 @kernel
-def _expect(setup: Setup, tiles: Tiles, tile: int, cycle: int) -> None:
-    """When the next spike can leave the FIFO, or the update end, and the tile wake."""
+def _sleep(setup: Setup, tiles: Tiles, tile: int, cycle: int) -> None:
+    """When the tile goes on to send, or that it has sent all."""
     at = tiles.at[tile]
-    latency = setup.update_stages + 2
-    if at[NEXT] < at[SPIKES]:
-        group = INT(tiles.spike[tile, at[NEXT]]) >> setup.lane_bits
-        if group >= at[ISSUED]:
-            _issue(setup, tiles, tile, group + 1)
-        at[READY] = max(at[ISSUE] + latency, cycle + 1)
-    else:
-        _issue(setup, tiles, tile, tiles.mapped[tile])
     if at[P_NEURON] or at[R_ENTRY]:
         at[WAKE] = cycle + 1
     elif at[NEXT] < at[SPIKES]:
         at[WAKE] = at[READY]
     else:
-        at[PHASE] = FINISHED
-        at[WAKE] = max(at[ISSUE] + latency, at[DONE] + 1) + 1
+        at[WAKE] = NEVER
+        at[START] = max(at[ISSUE] + setup.update_stages + 2, at[DONE] + 1) + 1
 
 
 @kernel
-def _update(setup: Setup, tiles: Tiles, net: NocState, tile: int, cycle: int) -> bool:
-    """Stages P and R in this cycle; False: a chain of route entries never ends."""
-    at, counter = tiles.at[tile], tiles.counter[tile]
+def send(setup: Setup, tiles: Tiles, net: NocState, tile: int, cycle: int) -> bool:
+    """Stages P and R in cycle ``WAKE``; False: a chain of route entries never ends."""
+    at = tiles.at[tile]
     if at[R_ENTRY]:
         place = local_input(net, tile)
         if room(net, place):
             entry = at[R_ENTRY] - 1
-            word = tiles.packet[tile, entry]
-            if tiles.entry[tile, entry] & 2:
-                word |= tiles.own[tile] | np.uint64(at[R_NEURON] << net.value_shift)
+            word, kind = tiles.packet[tile, entry], tiles.entry[tile, entry]
+            if kind & 2:
+                word |= tiles.own[tile] | at[R_NEURON] << net.value_shift
             enter(net, place, word)
-            counter[_PACKETS] += 1
+            tiles.counter[tile, PACKETS] += 1
             at[DONE] = cycle
             at[R_ENTRY] = 0
-            if not tiles.entry[tile, entry] & 1:
+            if not kind & 1:
                 at[R_ENTRY] = ((entry + 1) & tiles.packet.shape[1] - 1) + 1
     if at[P_NEURON]:
         first = INT(tiles.fanout[tile, at[P_NEURON] - 1])
@@ -269,27 +209,11 @@ def _update(setup: Setup, tiles: Tiles, net: NocState, tile: int, cycle: int) ->
         neuron = INT(tiles.spike[tile, at[NEXT]])
         at[P_NEURON] = neuron + 1
         at[NEXT] += 1
-        counter[_SPIKES] += 1
+        tiles.counter[tile, SPIKES_SENT] += 1
         if at[NEXT] == at[SPIKES] or (neuron >> setup.lane_bits
                                       != INT(tiles.spike[tile, at[NEXT]]) >> setup.lane_bits):
             tiles.credit[tile, 1, at[SPIKING] & setup.fifo_depth - 1] = cycle + 1
             at[SPIKING] += 1
-    _expect(setup, tiles, tile, cycle)
+        _expect(setup, tiles, tile, cycle)
+    _sleep(setup, tiles, tile, cycle)
     return True
-
-
-@kernel
-def act(setup: Setup, tiles: Tiles, net: NocState, tile: int, cycle: int, slots: int,
-        more: int) -> bool:
-    """What a tile does in cycle ``WAKE``; False: a chain never ends. ``more``: steps follow."""
-    at = tiles.at[tile]
-    if at[PHASE] == FINISHED:
-        at[PHASE], at[WAKE] = HOLD, NEVER
-        if not more:
-            return True
-        wake_up(setup, tiles, tile, cycle)
-        if at[WAKE] != cycle:
-            return True
-    if at[PHASE] == INTEGRATE:
-        return bool(_integrate(setup, tiles, tile, cycle, slots))
-    return bool(_update(setup, tiles, net, tile, cycle))

@@ -6,6 +6,9 @@ input takes a packet in this cycle; :func:`enter` transfers one to it; then :fun
 the transfers of the routers and ends the cycle. Packets that left lie in ``out_port`` and
 ``out_word`` until the next :func:`advance`, ``counts[OUT]`` of them; ``counts[PACKETS]`` are in the
 network. While that is 0 and nothing enters, cycles need no call.
+
+Which outputs are wanted, free and chosen is unpredictable, so that the kernels do the same for
+every packet and branch little: what is not there adds a mask of zeros.
 """
 
 from collections.abc import Sequence
@@ -18,53 +21,60 @@ from ..spec import MeshConfig
 from ..spec.mesh_config import packet_word
 from .jit import INT, kernel
 
-__all__ = ["BUSY", "ENTERING", "LOST", "OUT", "PACKETS", "NocState", "advance", "enter",
-           "host_input", "local_input", "noc_state", "room"]
+__all__ = ["ENTERING", "OUT", "PACKETS", "NocState", "advance", "clear_counts", "clear_network",
+           "enter", "host_input", "hosts_ready", "local_input", "lost_packets", "noc_state", "room",
+           "sent_packets"]
 
-PACKETS, ENTERING, OUT, BUSY, LOST = range(5)
+PACKETS, ENTERING, OUT, _BUSY = range(4)
 """Places in ``counts``: packets in the network, that enter in this cycle, that left in the last;
-routers in ``busy``; packets lost so far."""
+routers in ``busy``."""
 
-_TO_TILE, _TO_HOST, _TO_SINK = -1, -2, -3
+_TO_SINK = -(1 << 30)
 _WEST, _LOCAL, _SINK, _NOWHERE = 3, 4, 5, 6  # outputs; 0 to 3 are the links
-_WAYS = 8  # entries per router in tables by output
+_WAYS = 8  # entries per router in tables by input or output
+
+# A cell: packets held in bits 7..0, place of the oldest in bits 15..8, above them its outputs.
+_HEAD, _LEFT, _BYTE = 8, 16, 0xFF
+# A way: its pointer in bits 2..0, above them packets sent.
+_COUNT = 3
+
+_U: Any = np.uint64  # an unsigned index needs no test for counting from the end
+_BRUIJN, _TOP = np.uint64(0x03F79D71B4CB0A89), np.uint64(58)
 
 
 class NocState(NamedTuple):
     """State of the network, arrays that the kernels change; see :func:`noc_state`.
 
-    An input of a router has number router * 5 + port. A mask of outputs has bits north, east,
+    An input of a router has number router * 8 + port. A mask of outputs has bits north, east,
     south, west, local, sink to the west, none.
     """
 
     cols: int
     depth: int
-    target_mask: int
-    tree_bits: int  # bits of an index into ``ways``
+    target_bits: int  # of an index into ``ways``, the bit ``host`` above it
     host_shift: int
     value_shift: int
     axon_mask: int  # 0 without multicast
     value_mask: int
-    ways: npt.NDArray[np.uint8]         # (routers << tree_bits,): outputs of a target
-    axon: npt.NDArray[np.uint16]        # the same, with multicast: first axon
-    behind: npt.NDArray[np.int32]       # (routers * 8,): the input behind an output
-    first_of: npt.NDArray[np.uint8]     # (5 * 32,): choice by pointer and requests
-    host_ready: npt.NDArray[np.uint8]   # (rows,): set by the caller, 1 at the start
-    word: npt.NDArray[np.uint64]        # (inputs * depth,): packets that wait
-    head: npt.NDArray[np.int32]         # (inputs,): where the oldest lies
-    held: npt.NDArray[np.int32]         # (inputs,): how many wait
-    left: npt.NDArray[np.uint8]         # (inputs,): outputs that the oldest is still sent to
-    request: npt.NDArray[np.uint8]      # (routers * 8,): inputs whose oldest wants the output
-    wanted: npt.NDArray[np.uint8]       # (routers,): outputs that are requested
-    pointer: npt.NDArray[np.uint8]      # (routers * 8,)
+    ways: npt.NDArray[np.uint8]         # (routers * 2 << target_bits,): outputs of a packet
+    axon: npt.NDArray[np.uint16]        # (routers << target_bits,): first axon, with multicast
+    behind: npt.NDArray[np.int32]       # (routers * 8,): the input behind an output, or -1 - port
+    front: npt.NDArray[np.int32]        # (routers * 8 + 8,): the router that sends to an input
+    first_of: npt.NDArray[np.uint8]     # (8 * 32,): choice by pointer and requests
+    bit_number: npt.NDArray[np.uint8]   # (64,): by a de Bruijn sequence
+    spread: npt.NDArray[np.int64]       # (128,): bits of a mask, each in a byte of its own
+    word: npt.NDArray[np.int64]         # (routers * 8 * depth,): packets that wait
+    cell: npt.NDArray[np.int64]         # (routers * 8,): what an input holds
+    want: npt.NDArray[np.int64]         # (routers,): a byte per output, inputs that want it
+    blocked: npt.NDArray[np.int64]      # (routers + 1,): the same bytes, 31 where nothing can go
+    way: npt.NDArray[np.int64]          # (routers * 8,): pointer and packets sent of an output
     busy: npt.NDArray[np.int32]         # routers with packets, and some that had
     listed: npt.NDArray[np.uint8]       # (routers,): is in ``busy``
-    move: npt.NDArray[np.int32]         # transfers of a cycle: input * 8 + output
-    enter_input: npt.NDArray[np.int32]
-    enter_word: npt.NDArray[np.uint64]
+    freed: npt.NDArray[np.int32]        # inputs that a packet has left in this cycle
+    move_to: npt.NDArray[np.int32]      # inputs that get one
+    move_word: npt.NDArray[np.int64]
     out_port: npt.NDArray[np.int32]     # tile, or tiles + row of the host port
-    out_word: npt.NDArray[np.uint64]    # with multicast ``value`` is the axon
-    sent: npt.NDArray[np.int64]         # (routers * 4,): packets sent on links
+    out_word: npt.NDArray[np.int64]     # with multicast ``value`` is the axon
     counts: npt.NDArray[np.int64]       # see PACKETS
 
 
@@ -82,205 +92,228 @@ def noc_state(config: MeshConfig, trees: Sequence[npt.NDArray[np.integer[Any]]] 
     rows, cols, tiles = config.rows, config.cols, config.tiles
     word = packet_word(config)
     bits = config.tree_bits if config.multicast else config.x_bits + config.y_bits
-    ways = np.zeros((tiles, 1 << bits), np.uint8)
+    ways = np.zeros((tiles, 2, 1 << bits), np.uint8)
     axon = np.zeros((tiles, 1 << bits) if config.multicast else (1, 1), np.uint16)
     behind = np.full((tiles, _WAYS), _TO_SINK, np.int32)
+    front = np.full((tiles + 1, _WAYS), tiles, np.int32)
     target = np.arange(1 << bits)
     to_x, to_y = target & (1 << config.x_bits) - 1, target >> config.x_bits
     for tile in range(tiles):
         x, y = tile % cols, tile // cols
         if config.multicast:
             assert trees is not None, "with multicast every router has a tree table"
-            ways[tile], axon[tile] = trees[tile][:, 0], trees[tile][:, 1]
+            plain = trees[tile][:, 0].astype(np.int64)
+            axon[tile] = trees[tile][:, 1]
         else:
-            ways[tile] = 1 << np.select([to_x > x, to_x < x, to_y > y, to_y < y], [1, 3, 2, 0], 4)
-        ways[tile, ways[tile] == 0] = 1 << _NOWHERE
+            plain = 1 << np.select([to_x > x, to_x < x, to_y > y, to_y < y], [1, 3, 2, 0], 4)
+        plain[plain == 0] = 1 << _NOWHERE
         if x == 0:
-            west = ways[tile] & 1 << _WEST
-            ways[tile] += (west != 0) * np.uint8((1 << _SINK) - (1 << _WEST))
+            plain += ((plain & 1 << _WEST) != 0) * ((1 << _SINK) - (1 << _WEST))
+        ways[tile] = plain, np.full(1 << bits, 1 << _WEST)
         for port, there, inside in ((0, tile - cols, y > 0), (1, tile + 1, x + 1 < cols),
                                     (2, tile + cols, y + 1 < rows), (3, tile - 1, x > 0)):
             if inside:
-                behind[tile, port] = there * 5 + (port + 2) % 4
+                behind[tile, port] = there * _WAYS + (port + 2) % 4
+                front[tile, port] = there
         if x == 0:
-            behind[tile, _WEST] = _TO_HOST
-        behind[tile, _LOCAL] = _TO_TILE
-    first_of = np.zeros((5, 32), np.uint8)
+            behind[tile, _WEST] = -1 - tiles - y
+        behind[tile, _LOCAL] = -1 - tile
+    first_of = np.zeros((8, 32), np.uint8)
     for pointer in range(5):
         for mask in range(1, 32):
             first_of[pointer, mask] = next(i % 5 for i in range(pointer, pointer + 5)
                                            if mask >> i % 5 & 1)
-    inputs = tiles * 5
+    bit_number = np.zeros(64, np.uint8)
+    for bit in range(64):
+        bit_number[((int(_BRUIJN) << bit) % (1 << 64)) >> int(_TOP)] = bit
+    spread = np.array([sum((mask >> k & 1) << 8 * k for k in range(7)) for mask in range(128)])
+    inputs, moves = tiles * _WAYS, tiles * 11 + tiles + rows
+
+    def zeros(size: int) -> npt.NDArray[np.int64]:
+        return np.zeros(size, np.int64)
+
+    def ints(size: int) -> npt.NDArray[np.int32]:
+        return np.zeros(size, np.int32)
+
     return NocState(
-        cols, config.router_depth, (1 << bits) - 1, bits, word.offset("host"),
-        word.offset("value"), config.tile.axons - 1 if config.multicast else 0,
-        (1 << config.value_bits) - 1, ways.ravel(), axon.ravel(), behind.ravel(),
-        first_of.ravel(), np.ones(rows, np.uint8),
-        np.zeros(inputs * config.router_depth, np.uint64),
-        np.zeros(inputs, np.int32), np.zeros(inputs, np.int32), np.zeros(inputs, np.uint8),
-        np.zeros(tiles * _WAYS, np.uint8), np.zeros(tiles, np.uint8),
-        np.zeros(tiles * _WAYS, np.uint8), np.zeros(tiles, np.int32), np.zeros(tiles, np.uint8),
-        np.zeros(tiles * 11, np.int32), np.zeros(tiles + rows, np.int32),
-        np.zeros(tiles + rows, np.uint64), np.zeros(tiles + rows, np.int32),
-        np.zeros(tiles + rows, np.uint64), np.zeros(tiles * 4, np.int64), np.zeros(5, np.int64))
+        cols, config.router_depth, bits, word.offset("host"), word.offset("value"),
+        config.tile.axons - 1 if config.multicast else 0, (1 << config.value_bits) - 1,
+        ways.ravel(), axon.ravel(), behind.ravel(), front.ravel(), first_of.ravel(), bit_number,
+        spread, zeros(inputs * config.router_depth), zeros(inputs), zeros(tiles),
+        zeros(tiles + 1), zeros(inputs), ints(tiles), np.zeros(tiles, np.uint8), ints(moves),
+        ints(moves), zeros(moves), ints(moves), zeros(moves), zeros(4))
+
+
+def sent_packets(net: NocState) -> npt.NDArray[np.int64]:
+    """Packets sent on the links of every router, (routers, 4)."""
+    count = np.where(net.behind == _TO_SINK, 0, net.way >> _COUNT)
+    return count.reshape(-1, _WAYS)[:, :4]
+
+
+def lost_packets(net: NocState) -> int:
+    """Packets that went to a sink."""
+    return int((net.way >> _COUNT)[net.behind == _TO_SINK].sum())
+
+
+def clear_network(net: NocState) -> None:
+    """An empty network, all pointers 0."""
+    for array in (net.cell, net.want, net.blocked, net.way, net.listed, net.counts):
+        array[:] = 0
+
+
+def clear_counts(net: NocState) -> None:
+    """CLEAR: counters are 0, pointers stay."""
+    net.way[:] &= (1 << _COUNT) - 1
 
 
 @kernel
 def local_input(net: NocState, tile: int) -> int:
     """Number of the input that a tile sends to."""
-    return tile * 5 + 4
+    return tile * _WAYS + _LOCAL
 
 
 @kernel
 def host_input(net: NocState, row: int) -> int:
     """Number of the input that the host port of a row sends to."""
-    return row * net.cols * 5 + 3
+    return row * net.cols * _WAYS + _WEST
 
 
 @kernel
 def room(net: NocState, place: int) -> bool:
     """Input ``place`` takes a packet in this cycle; asked before :func:`advance`."""
-    return bool(net.held[place] < net.depth)
+    return bool(net.cell[_U(place)] & _BYTE < net.depth)
 
 
 @kernel
 def enter(net: NocState, place: int, word: int) -> None:
     """Transfer a packet to input ``place`` in this cycle, one at most; only if it has room."""
     number = net.counts[ENTERING]
-    net.enter_input[number] = place
-    net.enter_word[number] = word
+    net.move_to[_U(number)] = place
+    net.move_word[_U(number)] = word
     net.counts[ENTERING] = number + 1
 
 
 @kernel
-def _show(net: NocState, place: int) -> None:
-    """The oldest packet of an input becomes known to the outputs that it wants."""
-    router = place // 5
-    word = net.word[place * net.depth + net.head[place]]
-    if INT(word) >> net.host_shift & 1:
-        ways = INT(1 << _WEST)
-    else:
-        ways = INT(net.ways[(router << net.tree_bits) + (INT(word) & net.target_mask)])
-    net.left[place] = ways
-    if not net.wanted[router] and not net.listed[router]:
-        net.listed[router] = 1
-        net.busy[net.counts[BUSY]] = router
-        net.counts[BUSY] += 1
-    net.wanted[router] |= ways
-    bit = INT(1) << (place - router * 5)
-    out = router * _WAYS
-    while ways:
-        if ways & 1:
-            net.request[out] |= bit
-        ways >>= 1
-        out += 1
+def hosts_ready(net: NocState, row: int, ready: bool) -> None:
+    """Whether the host takes packets of a row in this cycle; before :func:`advance`."""
+    router = row * net.cols
+    port = INT(31) << 8 * _WEST
+    if ready:
+        net.blocked[router] &= ~port
+        return
+    net.blocked[router] |= port
+    mask = net.want[router] >> 8 * _WEST & 31
+    if mask:
+        way = net.way[router * _WAYS + _WEST]
+        choice = INT(net.first_of[(way & 7) * 32 + mask])
+        net.way[router * _WAYS + _WEST] = way - (way & 7) + choice
 
 
 @kernel
-def _push(net: NocState, place: int, word: int) -> None:
-    held = net.held[place]
-    net.word[place * net.depth + (net.head[place] + held & net.depth - 1)] = word
-    net.held[place] = held + 1
-    if held == 0:
-        _show(net, place)
+def _outputs(net: NocState, router: int, word: int) -> int:
+    """Mask of outputs that a packet wants."""
+    bits = net.target_bits
+    target = word & (INT(1) << bits) - 1 | (word >> net.host_shift & 1) << bits
+    return INT(net.ways[_U((router << bits + 1) + target)])
 
 
 @kernel
 def _choose(net: NocState) -> int:
-    """Transfers of this cycle from what waits at its start; how many."""
-    moves = INT(0)
+    """Take what moves out of its inputs; how many packets left one."""
+    freed, left = INT(0), INT(0)
+    moves, busy = net.counts[ENTERING], net.counts[_BUSY]
+    last = net.depth - 1
     index = INT(0)
-    while index < net.counts[BUSY]:
-        router = net.busy[index]
-        wanted = INT(net.wanted[router])
-        if wanted == 0:
-            net.counts[BUSY] -= 1
-            net.busy[index] = net.busy[net.counts[BUSY]]
-            net.listed[router] = 0
+    while index < busy:
+        router = INT(net.busy[_U(index)])
+        want = net.want[_U(router)]
+        if want == 0:
+            busy -= 1
+            net.busy[_U(index)] = net.busy[_U(busy)]
+            net.listed[_U(router)] = 0
             continue
         index += 1
-        output = INT(0)
-        while wanted:
-            if wanted & 1:
-                way = router * _WAYS + output
-                behind = net.behind[way]
-                mask = INT(net.request[way])
-                if output == _NOWHERE:
-                    for port in range(5):
-                        if mask >> port & 1:
-                            net.move[moves] = (router * 5 + port) * _WAYS + output
-                            moves += 1
-                elif behind < 0 or net.held[behind] < net.depth:
-                    choice = INT(net.first_of[net.pointer[way] * 32 + mask])
-                    if behind == _TO_HOST and not net.host_ready[router // net.cols]:
-                        net.pointer[way] = choice
-                    else:
-                        net.pointer[way] = choice + 1 if choice < 4 else 0
-                        net.move[moves] = (router * 5 + choice) * _WAYS + output
-                        moves += 1
-            wanted >>= 1
-            output += 1
-    return moves
+        free = want & ~net.blocked[_U(router)]
+        while free:
+            bit = INT(net.bit_number[_U((_U(free & -free) * _BRUIJN) >> _TOP)])
+            output = bit >> 3
+            shift = output << 3
+            mask = free >> shift & 31
+            free ^= mask << shift
+            at = router * _WAYS + output
+            way = net.way[_U(at)]
+            choice = INT(net.first_of[_U((way & 7) * 32 + mask)])
+            if output == _NOWHERE:  # takes all
+                choice = bit & 7
+                free |= (mask & mask - 1) << shift
+            following = choice + 1 if choice < 4 else INT(0)
+            net.way[_U(at)] = ((way >> _COUNT) + 1) << _COUNT | following
+            place = router * _WAYS + choice
+            cell = net.cell[_U(place)]
+            head = cell >> _HEAD & _BYTE
+            word = net.word[_U(place * net.depth + head)]
+            want ^= INT(1) << shift + choice
+            others = cell >> _LEFT & ~(INT(1) << output)
+            if others:
+                net.cell[_U(place)] = cell ^ INT(1) << _LEFT + output
+            else:
+                held, head = (cell & _BYTE) - 1, head + 1 & last
+                ways = _outputs(net, router, net.word[_U(place * net.depth + head)])
+                ways &= -INT(held != 0)
+                want |= net.spread[_U(ways)] << choice
+                net.cell[_U(place)] = ways << _LEFT | head << _HEAD | held
+                net.freed[_U(freed)] = place
+                freed += 1
+            behind = INT(net.behind[_U(at)])
+            net.move_to[_U(moves)] = behind
+            net.move_word[_U(moves)] = word
+            moves += INT(behind >= 0)
+            net.out_port[_U(left)] = -1 - behind
+            net.out_word[_U(left)] = word
+            left += INT(behind < 0) - INT(behind == _TO_SINK)
+        net.want[_U(router)] = want
+    net.counts[ENTERING], net.counts[_BUSY], net.counts[OUT] = moves, busy, left
+    return freed
 
 
 @kernel
-def _leave(net: NocState, tiles: int, router: int, output: int, behind: int, word: int) -> None:
-    """A packet leaves the network."""
-    if behind == _TO_SINK:
-        net.counts[LOST] += 1
-        return
-    number = net.counts[OUT]
-    packet = INT(word)
-    if behind == _TO_HOST:
-        net.out_port[number] = tiles + router // net.cols
-    else:
-        net.out_port[number] = router
-        if net.axon_mask:
-            tree = (router << net.tree_bits) + (packet & net.target_mask)
-            value = packet >> net.value_shift & net.value_mask
-            axon = value + INT(net.axon[tree]) & net.axon_mask
-            packet ^= (value ^ axon) << net.value_shift
-    net.out_word[number] = packet
-    net.counts[OUT] = number + 1
+def _line(place: int) -> int:
+    """Bytes of the output that sends to a link's input."""
+    return INT(31) << ((place + 2 & 3) << 3)
 
 
 @kernel
 def advance(net: NocState) -> None:
     """All transfers of one cycle, those of :func:`enter` included."""
-    moves = _choose(net)
-    net.counts[OUT] = 0
-    tiles = INT(net.wanted.size)
-    packets = INT(0)
-    # What a transfer changes is looked at by no other of the same cycle: they are all chosen, a
-    # full FIFO gets none, and what has become the oldest is only made known.
+    freed = _choose(net)
+    # A full input got nothing, so that no input is both freed here and full below.
+    for index in range(freed):
+        place = INT(net.freed[_U(index)])
+        net.blocked[_U(net.front[_U(place)])] &= ~_line(place)
+    moves = net.counts[ENTERING]
     for index in range(moves):
-        place = net.move[index] // _WAYS
-        output = net.move[index] & _WAYS - 1
-        router = place // 5
-        way = router * _WAYS + output
-        word = net.word[place * net.depth + net.head[place]]
-        request = INT(net.request[way]) & ~(INT(1) << (place - router * 5))
-        net.request[way] = request
-        if request == 0:
-            net.wanted[router] &= ~(INT(1) << output)
-        left = INT(net.left[place]) & ~(INT(1) << output)
-        net.left[place] = left
-        if left == 0:
-            net.head[place] = net.head[place] + 1 & net.depth - 1
-            net.held[place] -= 1
-            packets -= 1
-            if net.held[place]:
-                _show(net, place)
-        behind = net.behind[way]
-        if output < 4 and behind != _TO_SINK:
-            net.sent[router * 4 + output] += 1
-        if behind >= 0:
-            _push(net, behind, word)
-            packets += 1
-        else:
-            _leave(net, tiles, router, output, behind, word)
-    for index in range(net.counts[ENTERING]):
-        _push(net, net.enter_input[index], net.enter_word[index])
-        packets += 1
+        place = INT(net.move_to[_U(index)])
+        word = net.move_word[_U(index)]
+        cell = net.cell[_U(place)]
+        held, head = cell & _BYTE, cell >> _HEAD & _BYTE
+        net.word[_U(place * net.depth + (head + held & net.depth - 1))] = word
+        router = place >> 3
+        ways = _outputs(net, router, word) & -INT(held == 0)
+        net.cell[_U(place)] = (cell | ways << _LEFT) + 1
+        net.want[_U(router)] |= net.spread[_U(ways)] << (place & 7)
+        net.blocked[_U(net.front[_U(place)])] |= _line(place) & -INT(held + 1 == net.depth)
+        if not net.listed[_U(router)]:
+            net.listed[_U(router)] = 1
+            net.busy[_U(net.counts[_BUSY])] = router
+            net.counts[_BUSY] += 1
     net.counts[ENTERING] = 0
-    net.counts[PACKETS] += packets
+    net.counts[PACKETS] += moves - freed
+    if net.axon_mask:
+        tiles = net.want.size
+        for index in range(net.counts[OUT]):
+            router, word = INT(net.out_port[index]), net.out_word[index]
+            if router < tiles:
+                tree = (router << net.target_bits) + (word & (INT(1) << net.target_bits) - 1)
+                value = word >> net.value_shift & net.value_mask
+                axon = value + INT(net.axon[tree]) & net.axon_mask
+                net.out_word[index] = word ^ (value ^ axon) << net.value_shift

@@ -12,16 +12,18 @@ from ..spec.noc_traffic import NocTrace, NocTraffic
 from .jit import INT, entry, source_digest
 from .noc import (
     ENTERING,
-    LOST,
     OUT,
     PACKETS,
     NocState,
     advance,
     enter,
     host_input,
+    hosts_ready,
     local_input,
+    lost_packets,
     noc_state,
     room,
+    sent_packets,
 )
 
 __all__ = ["run_traffic"]
@@ -54,23 +56,25 @@ def run_traffic(config: MeshConfig, traffic: NocTraffic,
     taken = np.full(packets, -1, np.int64)
     out = np.zeros((3, packets * copies), np.int64)
     barrier = np.zeros(max(traffic.steps, 1), np.int64)
-    cycles, left = _run(
-        net, config.tiles, config.barrier_stages, traffic.start, traffic.step, traffic.wait,
-        traffic.word, traffic.steps, traffic.work, traffic.stall, traffic.limit, taken, out,
-        barrier, traffic.start[:-1].copy(), np.full(config.tiles, -1, np.int64))
+    with np.errstate(over="ignore"):
+        cycles, left = _run(
+            net, config.tiles, config.rows, config.barrier_stages, traffic.start, traffic.step,
+            traffic.wait, traffic.word.view(np.int64), traffic.steps, traffic.work, traffic.stall,
+            traffic.limit, taken, out, barrier, traffic.start[:-1].copy(),
+            np.full(config.tiles, -1, np.int64))
     if left < 0:
         raise UserError("trees: a packet comes to a tile more than once")
     order = np.lexsort((out[1, :left], out[0, :left]))
     cycle, port, word = out[:, :left][:, order]
     return NocTrace(taken, cycle, port, word.astype(np.uint64), barrier[:traffic.steps],
-                    net.sent.reshape(-1, 4).copy(), int(net.counts[LOST]), cycles)
+                    sent_packets(net), lost_packets(net), cycles)
 
 
 def _make_run(sources: str) -> Any:
     @entry
-    def run(net: NocState, tiles: int, stages: int, start: Any, step: Any, wait: Any, word: Any,
-            steps: int, work: int, stall: int, limit: int, taken: Any, out: Any, barrier: Any,
-            next_packet: Any, busy_until: Any) -> tuple[int, int]:
+    def run(net: NocState, tiles: int, rows: int, stages: int, start: Any, step: Any, wait: Any,
+            word: Any, steps: int, work: int, stall: int, limit: int, taken: Any, out: Any,
+            barrier: Any, next_packet: Any, busy_until: Any) -> tuple[int, int]:
         """See :func:`run_traffic`; cycles of the run and packets that left, -1: too many."""
         len(sources)  # see jit.entry
         count = start.size - 1
@@ -115,8 +119,8 @@ def _make_run(sources: str) -> Any:
                     wake = min(wake, cycle + 1)
             if before or net.counts[ENTERING]:
                 if stall:
-                    for row in range(net.host_ready.size):
-                        net.host_ready[row] = (cycle + 3 * row & 7) >= stall
+                    for row in range(rows):
+                        hosts_ready(net, row, (cycle + 3 * row & 7) >= stall)
                 advance(net)
                 if left + net.counts[OUT] > out.shape[1]:
                     return cycle, -1

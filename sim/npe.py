@@ -14,12 +14,12 @@ from ..spec.codes import Model
 from .jit import INT, kernel
 from .layout import Contents, Setup, State
 
-__all__ = ["add_segment", "flush_batch", "update_span", "wrap"]
+__all__ = ["add_row", "add_segment", "flush_batch", "update_span", "wrap"]
 
 _CUBALI, _CUBALIF = int(Model.CUBALI), int(Model.CUBALIF)
 _IDLE, _IF, _LI, _SUBLIF = int(Model.IDLE), int(Model.IF), int(Model.LI), int(Model.SUBLIF)
 
-_WORD = np.int32
+_WORD, _HALF = np.int32, np.int16
 _INDEX = np.uint64  # an unsigned index needs no test for counting from the end
 
 
@@ -43,6 +43,12 @@ def add_segment(setup: Setup, contents: Contents, state: State, segment: np.void
 
 
 @kernel
+def add_row(contents: Contents, state: State, segment: np.void) -> None:
+    """Add the rows of a segment that does not wrap, without a batch."""
+    _add_one(contents, state, segment["neuron"], segment["length"], segment["weight"])
+
+
+@kernel
 def flush_batch(contents: Contents, state: State, batch: tuple[int, int, int]) -> None:
     """Add the rows that wait in ``state.batch``."""
     neuron, length, rows = batch
@@ -59,6 +65,12 @@ def _add_eight(contents: Contents, state: State, neuron: int, length: int) -> No
     w, acc, row, first = contents.weight, state.accumulator, state.batch, _INDEX(neuron)
     a, b, c, d = _INDEX(row[0]), _INDEX(row[1]), _INDEX(row[2]), _INDEX(row[3])
     e, f, g, h = _INDEX(row[4]), _INDEX(row[5]), _INDEX(row[6]), _INDEX(row[7])
+    if w.itemsize == 1:  # eight fit in 16 bits, of which a register holds twice as many
+        for i in range(_INDEX(length)):
+            acc[first + i] += _WORD(_HALF(_HALF(w[a + i]) + _HALF(w[b + i]) + _HALF(w[c + i])
+                                          + _HALF(w[d + i]) + _HALF(w[e + i]) + _HALF(w[f + i])
+                                          + _HALF(w[g + i]) + _HALF(w[h + i])))
+        return
     for i in range(_INDEX(length)):
         acc[first + i] += _WORD(_WORD(w[a + i]) + _WORD(w[b + i]) + _WORD(w[c + i])
                                 + _WORD(w[d + i]) + _WORD(w[e + i]) + _WORD(w[f + i])
