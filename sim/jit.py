@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import spec
 
-__all__ = ["INT", "entry", "kernel", "source_digest"]
+__all__ = ["INT", "entry", "kernel", "outlined", "source_digest"]
 
 INT: Any = np.int64
 """Type of a kernel's scalars. ``Any`` because they are annotated as int, which numpy's are not."""
@@ -32,6 +32,11 @@ def kernel(function: Callable[..., Any]) -> Any:
     # No cache here: numba checks only the file of the function that it caches, so a part that was
     # kept on disk would still hold the old machine code of what it calls in another file.
     return numba.njit(**_OPTIONS, **_INTERNAL)(function)
+
+
+def outlined(function: Callable[..., Any]) -> Any:
+    """A :func:`kernel` that is called: large, and not often enough that the call counts."""
+    return numba.njit(**{**_OPTIONS, "forceinline": False}, **_INTERNAL)(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:

@@ -6,32 +6,36 @@ from typing import Any
 from .jit import INT, entry, source_digest
 from .layout import Setup
 from .mesh_layout import Tiles
+from .mesh_places import (
+    BEGAN,
+    DONE,
+    EMPTY,
+    ENDLESS_AXON,
+    ENDLESS_ROUTE,
+    LAST_HOST,
+    LOGGED,
+    NOW,
+    PAUSED,
+    SENDING,
+    STEP,
+    WHO,
+)
 from .mesh_queue import arrive, catch_up
 from .mesh_tile import HIGHEST, NEVER, SPIKES, START, STILL, WAKE, begin_update, send, update
 from .noc import ENTERING, OUT, PACKETS, NocState, advance, enter, host_input, room
 
-__all__ = ["DONE", "ENDLESS_AXON", "ENDLESS_ROUTE", "LAST_HOST", "LOGGED", "NOW", "PAUSED",
-           "PLACES", "STEP", "WHO", "run_cycles"]
-
-DONE, PAUSED, ENDLESS_AXON, ENDLESS_ROUTE = range(4)
-"""Why a kernel returned."""
-
-PLACES = 8
-NOW, STEP, LAST_HOST, LOGGED, WHO, _BEGAN, _EMPTY, _SENDING = range(PLACES)
-"""Where a kernel goes on: cycle, step, cycle of the last packet of the host, packets logged, tile
-to blame, first cycle since the barrier, first one with an empty network, tiles that send."""
+__all__ = ["run_cycles"]
 
 
 def _make_run(sources: str) -> Any:
     @entry
-    def run(setup: Setup, tiles: Tiles, net: NocState, rows: int, x_bits: int, steps: int,
-            stages: int, slots: int, delay_shift: int, start: Any, sent: Any, word: Any,
-            place: Any, barrier: Any, log: Any, recorded: Any, membrane: Any, times: Any,
-            visits: int) -> int:
+    def run(setup: Setup, tiles: Tiles, net: NocState, rows: int, steps: int, slots: int,
+            delay_shift: int, stages: int, start: Any, sent: Any, word: Any, place: Any, log: Any,
+            recorded: Any, membrane: Any, barrier: Any, times: Any, visits: int) -> int:
         """Go on from ``place`` for a number of visited cycles; why it returned."""
         len(sources)  # see jit.entry
         at, order, count = tiles.at, tiles.order, INT(tiles.at.shape[0])
-        cycle, step, logged, sending = place[NOW], place[STEP], place[LOGGED], place[_SENDING]
+        cycle, step, logged, sending = place[NOW], place[STEP], place[LOGGED], place[SENDING]
         code = INT(PAUSED)
         for _ in range(visits):
             if logged + rows > log.shape[1]:
@@ -63,7 +67,7 @@ def _make_run(sources: str) -> Any:
             if net.counts[PACKETS] or net.counts[ENTERING]:
                 advance(net)
                 wake = cycle + 1
-                place[_EMPTY] = wake
+                place[EMPTY] = wake
                 first = logged
                 for number in range(net.counts[OUT]):
                     port, packet = INT(net.out_port[number]), net.out_word[number]
@@ -88,7 +92,7 @@ def _make_run(sources: str) -> Any:
                 cycle = wake
                 continue
             # All packets of the step have arrived.
-            still, end = INT(0), place[_EMPTY]
+            still, end = INT(0), place[EMPTY]
             for tile in range(count):
                 if not catch_up(setup, tiles, tile, slots, step < steps, True):
                     place[WHO], code = tile, INT(ENDLESS_AXON)
@@ -100,8 +104,8 @@ def _make_run(sources: str) -> Any:
             if step == steps:
                 cycle, code = end, INT(DONE)
                 break
-            held = max(place[_BEGAN], place[LAST_HOST] + 1) + 1
-            cycle = max(still, held, place[_EMPTY]) + stages
+            held = max(place[BEGAN], place[LAST_HOST] + 1) + 1
+            cycle = max(still, held, place[EMPTY]) + stages
             barrier[step], sending = cycle, INT(0)
             for tile in range(count):
                 times[0, step, tile], times[2, step, tile] = at[tile, STILL], at[tile, HIGHEST]
@@ -115,8 +119,8 @@ def _make_run(sources: str) -> Any:
                                                        neuron % setup.neurons]
             step += 1
             cycle += 1
-            place[_BEGAN] = place[_EMPTY] = cycle
-        place[NOW], place[STEP], place[LOGGED], place[_SENDING] = cycle, step, logged, sending
+            place[BEGAN] = place[EMPTY] = cycle
+        place[NOW], place[STEP], place[LOGGED], place[SENDING] = cycle, step, logged, sending
         return code
 
     return run

@@ -9,26 +9,31 @@ import numpy.typing as npt
 from ..spec import MESH_COUNTERS, MeshConfig, UserError
 from ..spec.mesh_config import mesh_memories, packet_word
 from ..spec.mesh_run import MeshEvents, MeshTimeline, MeshTrace
-from .mesh_cycles import (
+from .mesh_cycles import run_cycles
+from .mesh_layout import Memories, clear_tiles, load_tiles
+from .mesh_paths import PathTable
+from .mesh_places import (
     DONE,
     ENDLESS_AXON,
+    ENDLESS_TREE,
     LAST_HOST,
     LOGGED,
     NOW,
     PAUSED,
     PLACES,
+    SENT,
     STEP,
     WHO,
-    run_cycles,
 )
-from .mesh_layout import Memories, clear_tiles, load_tiles
+from .mesh_steps import run_steps
 from .mesh_tile import FETCH, HIGHEST, NEVER, UPDATING
 from .noc import clear_counts, clear_network, lost_packets, noc_state, sent_packets
 
 __all__ = ["LoadedMesh", "run_mesh"]
 
-_VISITS = 1 << 20
+_VISITS, _STEPS = 1 << 20, 1 << 8  # cycles and steps per call
 _LOG_ROOM = 1 << 14
+_UNKNOWN = ("hazard_stalls", "fifo_stalls", "queue_high_water")
 
 Ints = npt.NDArray[np.int64]
 
@@ -66,15 +71,22 @@ class LoadedMesh:
         delay = config.tile.delay == "scdq"
         self._delay_shift = packet_word(config).offset("delay") if delay else -1
         self._slots = config.tile.accumulator_rows // config.tile.groups
+        self._table: PathTable | None = None
         # Kept from run to run: fresh memory costs more than what is written to it.
         self._log = np.zeros((4, _LOG_ROOM + config.rows), np.int64)
 
     def run(self, events: MeshEvents, *, recorded: Ints | None = None, timeline: bool = False,
-            progress: Callable[[int, int], None] | None = None) -> MeshTrace:
+            cycles: bool = True, progress: Callable[[int, int], None] | None = None) -> MeshTrace:
         """Trace of these runs with the reference stimulus of docs/mesh.md.
 
         Pointers of the routers are reset before the first run and go on from run to run, as CLEAR
         leaves them.
+
+        Without cycles the trace holds spikes, states and counters of the same network without any
+        timing. As long as no queue is ever full they are those of a run with cycles. ``barrier``,
+        ``end``, ``spike_cycle`` and the counters ``hazard_stalls``, ``fifo_stalls`` and
+        ``queue_high_water`` are -1 everywhere, ``drops`` counts only what POST does not hold, and
+        spikes ascend in run, step, tile and neuron.
 
         Parameters
         ----------
@@ -84,71 +96,107 @@ class LoadedMesh:
             Neurons (tile * neurons + neuron) whose membrane potential is kept after every step.
         timeline : bool
             Keep also when every tile was idle and had updated.
+        cycles : bool
+            Whether network, queues and walkers are simulated.
         progress : callable, optional
             Called now and then with steps done and steps in all.
 
         Raises
         ------
         UserError
-            Events or ``recorded`` do not fit the mesh, or a chain of axon segments or route entries
-            without ``last`` never ends.
+            Events or ``recorded`` do not fit the mesh, a chain of axon segments or route entries
+            without ``last`` never ends, ``timeline`` is asked for without cycles, or, without
+            cycles, a packet follows a tree that never ends.
         """
         config, tiles, net = self.config, self.tiles, self.net
+        if timeline and not cycles:
+            raise UserError(f"{config.name}: a run without cycles has no timeline")
         events = events.checked(config)
-        kept = _recorded(config, recorded)
-        word = events.word.view(np.int64)
-        runs, steps, rows = events.runs, events.steps, config.rows * events.steps
-        barrier, end, lost = (np.zeros((runs, steps), np.int64), np.zeros(runs, np.int64),
-                              np.zeros(runs, np.int64))
+        kept, word = _recorded(config, recorded), events.word.view(np.int64)
+        runs, steps = events.runs, events.steps
+        barrier, end = np.full((runs, steps), -1), np.full(runs, -1)
         membrane = np.zeros((runs, steps, kept.size), np.int64)
         times = np.zeros((3, runs, steps, config.tiles), np.int64)
-        counters = np.zeros((runs, config.tiles, len(MESH_COUNTERS)), np.int64)
-        states: list[dict[str, Ints]] = []
+        numbers = np.zeros(0, np.int64) if cycles else self._numbers(events, word)
+        paths = None if self._table is None else self._table.paths()
         clear_network(net)
-        logs = []
-        with np.errstate(over="ignore"):
-            for run in range(runs):
-                clear_tiles(tiles)
-                clear_counts(net)
-                tiles.at[:, FETCH], tiles.at[:, UPDATING] = NEVER, 1
-                place = np.zeros(PLACES, np.int64)
-                place[LAST_HOST] = -1
-                start = events.start[run * rows:(run + 1) * rows + 1]
-                sent = start[:-1].copy()
-                code = PAUSED
-                while code == PAUSED:
-                    code = run_cycles(
-                        self.setup, tiles, net, config.rows, config.x_bits, steps,
-                        config.barrier_stages, self._slots, self._delay_shift, start, sent, word,
-                        place, barrier[run], self._log, kept, membrane[run], times[:, run], _VISITS)
-                    if place[LOGGED] + config.rows > self._log.shape[1]:
-                        self._log = np.concatenate([self._log, np.zeros_like(self._log)], axis=1)
-                    if progress:
-                        progress(run * steps + int(place[STEP]), runs * steps)
-                if code != DONE:
-                    kind = "axon segment" if code == ENDLESS_AXON else "route entry"
-                    raise UserError(f"{config.name}: run {run}, step {place[STEP]}: time-out, tile "
-                                    f"{place[WHO]} never ends because no {kind} has its 'last' bit "
-                                    "set")
-                end[run], lost[run] = place[NOW], lost_packets(net)
-                high = tiles.counter[:, MESH_COUNTERS.index("queue_high_water")]
-                np.maximum(high, tiles.at[:, HIGHEST], out=high)  # of spikes of the last update
-                tiles.counter[:, -4:] = sent_packets(net).reshape(-1, 4)
-                counters[run] = tiles.counter & 0xFFFFFFFF
-                states.append(self._states())
-                logs.append(self._log[:, :place[LOGGED]].copy())
+        logs, states = [], []
+        counters, lost = np.zeros((runs, config.tiles, len(MESH_COUNTERS)), np.int64), []
+        for run in range(runs):
+            clear_tiles(tiles)
+            clear_counts(net)
+            tiles.at[:, FETCH], tiles.at[:, UPDATING] = NEVER, 1
+            place = np.zeros(PLACES, np.int64)
+            first = run * steps * config.rows
+            start = events.start[first:first + steps * config.rows + 1]
+            sent = start[:-1].copy()
+            place[LAST_HOST], place[SENT] = -1, start[0]
+            loaded = self.setup, tiles, net, config.rows, steps, self._slots, self._delay_shift
+            code = PAUSED
+            while code == PAUSED:
+                if place[LOGGED] + config.rows > self._log.shape[1]:
+                    self._log = np.concatenate([self._log, np.zeros_like(self._log)], axis=1)
+                with np.errstate(over="ignore"):
+                    if cycles:
+                        code = run_cycles(
+                            *loaded, config.barrier_stages, start, sent, word, place, self._log,
+                            kept, membrane[run], barrier[run], times[:, run], _VISITS)
+                    else:
+                        code = run_steps(*loaded, paths, start, word, numbers, place, self._log,
+                                         kept, membrane[run], _STEPS)
+                if progress:
+                    progress(run * steps + int(place[STEP]), runs * steps)
+            if code != DONE:
+                raise self._endless(run, place, code)
+            high = tiles.counter[:, MESH_COUNTERS.index("queue_high_water")]
+            np.maximum(high, tiles.at[:, HIGHEST], out=high)  # of spikes of the last update
+            if cycles:
+                end[run] = place[NOW]
+                sent_on, gone = sent_packets(net), lost_packets(net)
+            else:
+                assert paths is not None and self._table is not None
+                sent_on, gone = self._table.counts(paths.uses)
+                paths.uses[:] = 0
+            tiles.counter[:, -4:] = sent_on
+            counters[run] = tiles.counter & 0xFFFFFFFF
+            lost.append(gone)
+            states.append(self._states())
+            log = self._log[:, :place[LOGGED]].copy()
+            logs.append(log)
         cycle, step, _, packet = logs[0] if runs == 1 else np.concatenate(logs, axis=1)
-        target, value = packet & (1 << config.target_bits) - 1, packet >> self.net.value_shift
-        y, x = target >> config.x_bits, target & (1 << config.x_bits) - 1
+        target, neuron = packet & (1 << config.target_bits) - 1, packet >> net.value_shift
+        tile = (target >> config.x_bits) * config.cols + (target & (1 << config.x_bits) - 1)
+        spikes = [np.repeat(np.arange(runs), [log.shape[1] for log in logs]), step, tile,
+                  neuron & net.value_mask, cycle]
+        if not cycles and (word >> net.host_shift & 1).any():  # those that go back to it
+            order = np.lexsort(spikes[3::-1])
+            spikes = [column[order] for column in spikes]
+        counted = {name: counters[:, :, number] for number, name in enumerate(MESH_COUNTERS)}
+        if not cycles:
+            counted |= {name: np.full((runs, config.tiles), -1) for name in _UNKNOWN}
         return MeshTrace(
             barrier=barrier, end=end,
-            spike_run=np.repeat(np.arange(runs), [log.shape[1] for log in logs]), spike_step=step,
-            spike_tile=y * config.cols + x, spike_neuron=value & self.net.value_mask,
-            spike_cycle=cycle,
+            spike_run=spikes[0], spike_step=spikes[1], spike_tile=spikes[2],
+            spike_neuron=spikes[3], spike_cycle=spikes[4],
             final={name: np.stack([state[name] for state in states]) for name in states[0]},
-            counters={name: counters[:, :, number] for number, name in enumerate(MESH_COUNTERS)},
-            lost=lost, parity_errors=np.zeros(runs, np.int64), membrane=membrane,
-            timeline=MeshTimeline(*times) if timeline else None)
+            counters=counted, lost=np.array(lost), parity_errors=np.zeros(runs, np.int64),
+            membrane=membrane, timeline=MeshTimeline(*times) if timeline else None)
+
+    def _numbers(self, events: MeshEvents, word: Ints) -> Ints:
+        """Paths of the host's packets, and of all others when they are needed first."""
+        if self._table is None:
+            self._table = PathTable(self.config, self.net, self.tiles)
+        rows = self.config.rows
+        row = np.repeat(np.arange(events.start.size - 1) % rows, np.diff(events.start))
+        return self._table.numbers(row * self.config.cols, word)
+
+    def _endless(self, run: int, place: Ints, code: int) -> UserError:
+        where = f"{self.config.name}: run {run}, step {place[STEP]}: time-out, "
+        if code == ENDLESS_TREE:
+            return UserError(f"{where}a packet never ends because its tree leads back to a router")
+        kind = "axon segment" if code == ENDLESS_AXON else "route entry"
+        return UserError(f"{where}tile {place[WHO]} never ends because no {kind} has its 'last' "
+                         "bit set")
 
     def _states(self) -> dict[str, Ints]:
         tiles, tile = self.tiles, self.config.tile

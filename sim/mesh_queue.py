@@ -6,7 +6,7 @@ them is full.
 """
 
 from .axon_walker import Walker, idle_walker, walk
-from .jit import INT, kernel
+from .jit import INT, kernel, outlined
 from .layout import Setup
 from .mesh_layout import Tiles
 from .mesh_tile import (
@@ -67,7 +67,7 @@ def arrive(setup: Setup, tiles: Tiles, tile: int, axon: int, wait: int, cycle: i
     return bool(number + 1 == tiles.arrival.shape[1])
 
 
-@kernel
+@outlined
 def catch_up(setup: Setup, tiles: Tiles, tile: int, slots: int, more: bool, last: bool) -> bool:
     """Up to the last arrival known, or if none follows in this step up to being idle.
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tile of a mesh: weights, update, and the spikes that leave (docs/mesh.md, section 3)."""
 
-from .jit import INT, kernel
+from .jit import INT, kernel, outlined
 from .layout import Contents, Setup, State
 from .mesh_layout import AT, Tiles
 from .noc import NocState, enter, local_input, room
@@ -65,7 +65,7 @@ def note(setup: Setup, tiles: Tiles, tile: int, axon: int, slots: int) -> None:
     at[NOTED] += 1
 
 
-@kernel
+@outlined
 def add_noted(setup: Setup, tiles: Tiles, tile: int, slots: int) -> None:
     """Add the weights of all segments noted."""
     at, noted, contents = tiles.at[tile], tiles.noted[tile], _contents(tiles, tile)
@@ -92,7 +92,7 @@ def add_noted(setup: Setup, tiles: Tiles, tile: int, slots: int) -> None:
                                 tiles.segment[tile, axon], batch)
 
 
-@kernel
+@outlined
 def update(setup: Setup, tiles: Tiles, tile: int, step: int, slots: int) -> None:
     """All updates after the barrier of step ``step``; ``spike`` lists the neurons that fire."""
     at = tiles.at[tile]

@@ -23,7 +23,7 @@ from .jit import INT, kernel
 
 __all__ = ["ENTERING", "OUT", "PACKETS", "NocState", "advance", "clear_counts", "clear_network",
            "enter", "host_input", "hosts_ready", "local_input", "lost_packets", "noc_state", "room",
-           "sent_packets"]
+           "sent_packets", "walk_packet"]
 
 PACKETS, ENTERING, OUT, _BUSY = range(4)
 """Places in ``counts``: packets in the network, that enter in this cycle, that left in the last;
@@ -142,6 +142,47 @@ def noc_state(config: MeshConfig, trees: Sequence[npt.NDArray[np.integer[Any]]] 
         spread, zeros(inputs * config.router_depth), zeros(inputs), zeros(tiles),
         zeros(tiles + 1), zeros(inputs), ints(tiles), np.zeros(tiles, np.uint8), ints(moves),
         ints(moves), zeros(moves), ints(moves), zeros(moves), zeros(4))
+
+
+def walk_packet(net: NocState, code: int
+                ) -> tuple[list[tuple[int, int]] | None, npt.NDArray[np.int64], int, bool]:
+    """Where the packet with this index into ``ways`` comes out.
+
+    Returns
+    -------
+    ends : list of (int, int), or None
+        Tiles, and what is added to its value there; None: it goes round for ever.
+    links : ndarray of int64, (routers * 4,)
+        How often it is sent on each link.
+    lost : int
+        Copies that are lost.
+    host : bool
+        It comes out at a host port.
+    """
+    bits, routers = net.target_bits, net.want.size
+    low, waiting = code & (2 << bits) - 1, [(code >> bits + 1, 0)]
+    ends: list[tuple[int, int]] = []
+    links, lost, host = np.zeros(routers * 4, np.int64), 0, False
+    while waiting:
+        router, hops = waiting.pop()
+        if hops == routers:
+            return None, links, lost, host
+        ways = int(net.ways[(router << bits + 1) + low])
+        for output in (k for k in range(7) if ways >> k & 1):
+            behind = int(net.behind[router * _WAYS + output])
+            if behind == _TO_SINK:
+                lost += 1
+                continue
+            if output < 4:
+                links[router * 4 + output] += 1
+            if behind >= 0:
+                waiting.append((behind // _WAYS, hops + 1))
+            elif -1 - behind < routers:
+                tree = (router << bits) + (low & (1 << bits) - 1)
+                ends.append((router, int(net.axon[tree]) if net.axon_mask else 0))
+            else:
+                host = True
+    return ends, links, lost, host
 
 
 def sent_packets(net: NocState) -> npt.NDArray[np.int64]:
