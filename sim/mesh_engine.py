@@ -27,7 +27,7 @@ from .mesh_places import (
 )
 from .mesh_steps import run_steps
 from .mesh_tile import FETCH, HIGHEST, NEVER, UPDATING
-from .noc import clear_counts, clear_network, lost_packets, noc_state, sent_packets
+from .noc import clear_network, lost_packets, noc_state, sent_packets
 
 __all__ = ["LoadedMesh", "run_mesh"]
 
@@ -79,9 +79,6 @@ class LoadedMesh:
             cycles: bool = True, progress: Callable[[int, int], None] | None = None) -> MeshTrace:
         """Trace of these runs with the reference stimulus of docs/mesh.md.
 
-        Pointers of the routers are reset before the first run and go on from run to run, as CLEAR
-        leaves them.
-
         Without cycles the trace holds spikes, states and counters of the same network without any
         timing. As long as no queue is ever full they are those of a run with cycles. ``barrier``,
         ``end``, ``spike_cycle`` and the counters ``hazard_stalls``, ``fifo_stalls`` and
@@ -119,12 +116,11 @@ class LoadedMesh:
         times = np.zeros((3, runs, steps, config.tiles), np.int64)
         numbers = np.zeros(0, np.int64) if cycles else self._numbers(events, word)
         paths = None if self._table is None else self._table.paths()
-        clear_network(net)
         logs, states = [], []
         counters, lost = np.zeros((runs, config.tiles, len(MESH_COUNTERS)), np.int64), []
         for run in range(runs):
             clear_tiles(tiles)
-            clear_counts(net)
+            clear_network(net)
             tiles.at[:, FETCH], tiles.at[:, UPDATING] = NEVER, 1
             place = np.zeros(PLACES, np.int64)
             first = run * steps * config.rows

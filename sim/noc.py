@@ -21,7 +21,7 @@ from ..spec import MeshConfig
 from ..spec.mesh_config import packet_word
 from .jit import INT, kernel
 
-__all__ = ["ENTERING", "OUT", "PACKETS", "NocState", "advance", "clear_counts", "clear_network",
+__all__ = ["ENTERING", "OUT", "PACKETS", "NocState", "advance", "clear_network",
            "enter", "host_input", "hosts_ready", "local_input", "lost_packets", "noc_state", "room",
            "sent_packets", "walk_packet"]
 
@@ -197,14 +197,9 @@ def lost_packets(net: NocState) -> int:
 
 
 def clear_network(net: NocState) -> None:
-    """An empty network, all pointers 0."""
+    """CLEAR: an empty network, all pointers and counters 0."""
     for array in (net.cell, net.want, net.blocked, net.way, net.listed, net.counts):
         array[:] = 0
-
-
-def clear_counts(net: NocState) -> None:
-    """CLEAR: counters are 0, pointers stay."""
-    net.way[:] &= (1 << _COUNT) - 1
 
 
 @kernel

@@ -216,16 +216,16 @@ class MeshTile(ClockedTile):
 
 
 class ClockedMesh:
-    """A mesh from CLEAR to HOLD; ``pointers`` of its routers can be those of the run before."""
+    """A mesh from CLEAR to HOLD."""
 
     def __init__(self, config: MeshConfig, memories: list[dict[str, Any]], groups: Any,
-                 length: int, pointers: dict[tuple[int, int], int] | None = None) -> None:
+                 length: int) -> None:
         self.config = config
         self.tiles = [MeshTile(config, number, memories[number], int(groups[number]), length)
                       for number in range(config.tiles)]
         self.fifos = [[deque[Packet]() for _ in range(5)] for _ in range(config.tiles)]
         self.left: dict[tuple[int, int], set[int]] = {}
-        self.pointers = {} if pointers is None else pointers
+        self.pointers: dict[tuple[int, int], int] = {}
         self.spikes: list[tuple[int, int, int, int, int]] = []  # cycle, port, step, tile, neuron
         self.barriers: list[int] = []
         self.lost = 0

@@ -29,10 +29,9 @@ def assert_agrees(case: MeshRawCase) -> dict[str, int]:
     recorded = np.random.default_rng(neurons).permutation(neurons)[:neurons // 2 + 1]
     trace = run_mesh(*case, recorded=recorded, timeline=True)
     assert trace.timeline is not None
-    pointers: dict[tuple[int, int], int] = {}
     total = {"lost": int(trace.lost.sum()), "outputs": trace.spike_cycle.size}
     for run in range(events.runs):
-        mesh = ClockedMesh(config, case.memories, case.groups, case.length, pointers)
+        mesh = ClockedMesh(config, case.memories, case.groups, case.length)
         first = run * events.steps * config.rows
         sent = [[events.word[events.start[k]:events.start[k + 1]].tolist()
                  for k in range(first + step * config.rows, first + (step + 1) * config.rows)]

@@ -304,8 +304,8 @@ def _check_record(network: IntegerNetwork, record: Record | None) -> None:
 
 def _run(made: Build, stimulus: Stimulus, engine: str, keep_state: bool, record: Record | None,
          weights_every: int, progress: Progress | None) -> Trace:
-    # What a sample teaches the next one knows, and routers remember their last choices: there are
-    # no portions to start anew.
+    # What a sample teaches the next one knows, so that no portion could start anew; and a mesh is
+    # loaded once, not for every portion.
     if keep_state or progress is None or made.network.learning is not None \
             or isinstance(made.program, MeshProgram):
         trace = _once(made, stimulus, engine, keep_state, record, weights_every, 0, progress)
