@@ -10,6 +10,7 @@ import pytest
 
 import neurotile
 from neurotile.fsdd import evaluate, live_events
+from neurotile.fsdd_mesh import on_mesh, queue_use
 from neurotile.metrics import output_population, predictions
 from neurotile.models import golden
 from neurotile.models.quantise import quantise
@@ -322,6 +323,62 @@ def test_delays_of_a_nir_graph_are_those_of_single_synapses():
     assert (hidden.threshold == 1).all() and hidden.reset == "zero"
 
 
+@pytest.mark.parametrize("delay", ["scdq", "ring"])
+def test_the_queue_of_a_tile_delays_events(delay):
+    spikes = (RNG(6).random((3, 64, 64)) < 0.08).astype(np.uint8)
+    stimulus = Stimulus.from_dense(spikes)
+    net = fsdd.load("fsdd_delays48_1_4bit")
+    network = net.integers(weight_bits=4)
+    wanted = golden.run(network, stimulus)
+    made = on_mesh(network, delay)
+    assert made.config.tile.delay == delay and made.config.tiles == 1
+    found = neurotile.run(made, stimulus, engine="fast")
+    assert wanted.spikes["hidden"].any()
+    assert differences(wanted, found.trace) == []
+    use = queue_use(network, delay, stimulus, stimulus, wanted)
+    # A queue holds the events that have delays to serve, and at most all hidden spikes of a step.
+    alive = live_events(net, spikes) if delay == "scdq" else int(spikes.sum(axis=2).max())
+    assert use.equal and use.drops == 0
+    assert use.high_water <= min(alive + network.population_names["hidden"].size, use.bound)
+    if delay == "scdq":
+        assert use.high_water >= 0.9 * alive
+        assert use.bound == sum(int(net.delay[:, line][weight != 0].max()) + 1 for line, weight in
+                                enumerate(_rounded_pairs(network, net))) + np.count_nonzero(
+                                    network.projections[-1].weights.any(axis=0))
+
+
+def _rounded_pairs(network, net):
+    """Integer weights (lines, hidden, copies) of every synapse."""
+    by_delay = {e.delay: e.weights for e in network.projections if e.source == "input"}
+    hidden, lines, copies = net.weight.shape
+    return np.array([[[by_delay[int(net.delay[j, i, c])][j, i] for c in range(copies)]
+                      for j in range(hidden)] for i in range(lines)])
+
+
+def test_a_queue_that_is_too_short_is_reported():
+    network = fsdd.load("fsdd_delays24_0").integers()
+    few, many = (Stimulus.from_dense((RNG(9).random((2, 64, 64)) < share).astype(np.uint8))
+                 for share in (0.01, 0.2))
+    use = queue_use(network, "scdq", many, few, golden.run(network, many))
+    assert use.drops > 0 and not use.equal
+    assert use.profiled_depth < use.high_water <= use.bound <= use.worst_depth
+    assert use.worst_bits == 2 * use.worst_depth * (11 + 5)  # {axon, wait}, PRE and POST
+
+
+def test_queues_by_profile_lose_nothing_of_the_test_split():
+    recordings = cochlea.read(shared_data("fsdd") / "fsdd.npz")
+    train, _ = cochlea.stimulus(recordings, recordings.split("train")[::85])
+    spikes, _ = cochlea.stimulus(recordings, recordings.split("test"))
+    stimulus = Stimulus.from_dense(spikes)
+    net = fsdd.load("fsdd_delays48_0")
+    network = net.integers()
+    use = queue_use(network, "scdq", stimulus, Stimulus.from_dense(train),
+                    golden.run(network, stimulus))
+    assert use.equal and use.drops == 0
+    assert use.profiled_depth < use.bound
+    assert live_events(net, spikes) <= use.high_water <= use.profiled_depth
+
+
 def test_accuracy_on_the_test_split():
     recordings = cochlea.read(shared_data("fsdd") / "fsdd.npz")
     spikes, labels = cochlea.stimulus(recordings, recordings.split("test"))
@@ -330,5 +387,7 @@ def test_accuracy_on_the_test_split():
     found = evaluate(net, fsdd.load("fsdd_delays48_0_4bit"), spikes, labels)
     assert found.floating >= FLOOR
     assert min(found.bits8, found.bits4, found.tuned4) >= found.floating - 0.01
+    assert found == evaluate(net, fsdd.load("fsdd_delays48_0_4bit"), spikes, labels, "fast")
+    assert found.equal
     without, _ = fsdd.load("fsdd_none89_0").scores(spikes)
     assert (without.argmax(axis=1) == labels).mean() < found.floating

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mapper of meshes alone: weights in the tables, packets, queues, places; no engine of a mesh."""
+"""The mapper of meshes: weights in the tables, packets, bounds of queues, places."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from neurotile.spec.formats import axon_word
 from neurotile.spec.mesh_config import fanout_word, mesh_route_word, packet_word, tree_word
 from neurotile.testbenches.mesh_networks import NetworkCase, random_network_case, run_case
 from neurotile.testbenches.seeds import examples
-from neurotile.testbenches.small_networks import matrix, network
+from neurotile.testbenches.small_networks import network
 
 SEEDS = st.integers(0, (1 << 32) - 1)
 DELAYS = ("none", "ring", "scdq")
@@ -222,8 +222,8 @@ def test_axons_in_the_middle_of_a_chain_are_refused(delay):
     axon = int(route["value"][entry])
     change(mesh_route_word(program.config), program.memories[tile]["route"], entry,
            value=axon + 1)
-    with pytest.raises(UserError, match=f"^a packet of neuron {neuron} of tile {tile} leads to axon "
-                       f"entry {axon + 1} of tile {there}, in the middle of a chain; it must be "
+    with pytest.raises(UserError, match=f"^a packet of neuron {neuron} of tile {tile} leads to "
+                       f"axon entry {axon + 1} of tile {there}, in the middle of a chain; it must be "
                        "the first entry of one$"):
         check_packets(program)
 
@@ -306,12 +306,12 @@ def fullest(delay, routing="unicast"):
     return mesh_needs(net, config, spread=True).queue, int(level)
 
 
-@pytest.mark.parametrize("delay, share", [("none", 0.5), ("ring", 0.5), ("scdq", 0.9)])
-def test_a_full_stimulus_comes_close_to_the_bound_of_queues(delay, share):
-    # All neurons fire in one update, before which the fetch waits; the host's events come one by
-    # one, and so do the packets of other tiles while the update is already over here.
-    bound, level = fullest(delay)
-    assert share * bound <= level <= bound
+@pytest.mark.parametrize("routing", ["unicast", "multicast"])
+@pytest.mark.parametrize("delay", DELAYS)
+def test_a_full_stimulus_comes_close_to_the_bound_of_queues(delay, routing):
+    # Spikes arrive while the update holds the fetch back; a few are fetched before the last came.
+    bound, level = fullest(delay, routing)
+    assert 0.95 * bound <= level <= bound
 
 
 def test_worst_case_refuses_queues_that_could_overflow():
