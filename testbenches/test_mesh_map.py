@@ -223,8 +223,8 @@ def test_axons_in_the_middle_of_a_chain_are_refused(delay):
     change(mesh_route_word(program.config), program.memories[tile]["route"], entry,
            value=axon + 1)
     with pytest.raises(UserError, match=f"^a packet of neuron {neuron} of tile {tile} leads to "
-                       f"axon entry {axon + 1} of tile {there}, in the middle of a chain; it must be "
-                       "the first entry of one$"):
+                       f"axon entry {axon + 1} of tile {there}, in the middle of a chain; it must "
+                       "be the first entry of one$"):
         check_packets(program)
 
 
