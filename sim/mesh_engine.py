@@ -11,7 +11,7 @@ from ..spec.mesh_config import mesh_memories, packet_word
 from ..spec.mesh_run import MeshEvents, MeshTimeline, MeshTrace
 from .mesh_cycles import run_cycles
 from .mesh_layout import Memories, clear_tiles, load_tiles
-from .mesh_paths import PathTable
+from .mesh_paths import Paths, PathTable
 from .mesh_places import (
     DONE,
     ENDLESS_AXON,
@@ -114,8 +114,8 @@ class LoadedMesh:
         barrier, end = np.full((runs, steps), -1), np.full(runs, -1)
         membrane = np.zeros((runs, steps, kept.size), np.int64)
         times = np.zeros((3, runs, steps, config.tiles), np.int64)
-        numbers = np.zeros(0, np.int64) if cycles else self._numbers(events, word)
-        paths = None if self._table is None else self._table.paths()
+        numbers = np.zeros(0, np.int64) if cycles else self.path_numbers(events, word)
+        paths = None if cycles else self.paths()
         logs, states = [], []
         counters, lost = np.zeros((runs, config.tiles, len(MESH_COUNTERS)), np.int64), []
         for run in range(runs):
@@ -178,8 +178,14 @@ class LoadedMesh:
             counters=counted, lost=np.array(lost), parity_errors=np.zeros(runs, np.int64),
             membrane=membrane, timeline=MeshTimeline(*times) if timeline else None)
 
-    def _numbers(self, events: MeshEvents, word: Ints) -> Ints:
-        """Paths of the host's packets, and of all others when they are needed first."""
+    def paths(self) -> Paths:
+        """Paths of all packets met so far, and of all route entries."""
+        if self._table is None:
+            self._table = PathTable(self.config, self.net, self.tiles)
+        return self._table.paths()
+
+    def path_numbers(self, events: MeshEvents, word: Ints) -> Ints:
+        """Numbers of the paths of the host's packets, of which :meth:`paths` knows from now on."""
         if self._table is None:
             self._table = PathTable(self.config, self.net, self.tiles)
         rows = self.config.rows

@@ -60,6 +60,9 @@ class PathTable:
         net = self._net
         low = word & (1 << net.target_bits) - 1 | (word >> net.host_shift & 1) << net.target_bits
         code = (router << net.target_bits + 1) + low
+        number = self._number[code]
+        if number.size == 0 or number.min() >= 0:
+            return number
         used = np.zeros(self._number.size, np.bool_)
         used[code] = True
         for new in np.flatnonzero(used & (self._number < 0)):

@@ -26,7 +26,7 @@ from .noc import (
     sent_packets,
 )
 
-__all__ = ["run_traffic"]
+__all__ = ["run_network", "run_traffic"]
 
 _NEVER = 1 << 60
 
@@ -57,7 +57,7 @@ def run_traffic(config: MeshConfig, traffic: NocTraffic,
     out = np.zeros((3, packets * copies), np.int64)
     barrier = np.zeros(max(traffic.steps, 1), np.int64)
     with np.errstate(over="ignore"):
-        cycles, left = _run(
+        cycles, left = run_network(
             net, config.tiles, config.rows, config.barrier_stages, traffic.start, traffic.step,
             traffic.wait, traffic.word.view(np.int64), traffic.steps, traffic.work, traffic.stall,
             traffic.limit, taken, out, barrier, traffic.start[:-1].copy(),
@@ -150,4 +150,4 @@ def _make_run(sources: str) -> Any:
     return run
 
 
-_run = _make_run(source_digest())
+run_network = _make_run(source_digest())
