@@ -18,7 +18,7 @@ from neurotile.sim.layout import Setup
 from neurotile.sim.mesh_engine import LoadedMesh
 from neurotile.sim.mesh_layout import Tiles, clear_tiles
 from neurotile.sim.mesh_tile import add_noted, note, update
-from neurotile.sim.noc import clear_counts, clear_network
+from neurotile.sim.noc import clear_network
 from neurotile.sim.noc_traffic import run_network
 from neurotile.spec import UserError
 from neurotile.spec.mesh_run import MeshEvents, MeshTrace
@@ -154,7 +154,6 @@ def _network(mesh: LoadedMesh, events: MeshEvents, found: dict[str, Ints]) -> Ca
 
     def once() -> None:
         clear_network(net)
-        clear_counts(net)
         run_network(net, config.tiles, config.rows, config.barrier_stages, traffic.start,
                     traffic.step, traffic.wait, word, traffic.steps, 0, 0, traffic.limit, taken,
                     out, barrier, traffic.start[:-1].copy(), np.full(config.tiles, -1))
