@@ -88,6 +88,7 @@ def hops_figure(hops: Any) -> Markup:
                       xytext=(4, -2), textcoords="offset points", va="top", color="#a85f12",
                       fontsize=8)
         axes.set(xlabel="links", ylabel="packets per step", xticks=np.arange(len(hops)),
+                 ylim=(0, 1.18 * max(float(hops.max()), 1e-12)),
                  xlim=(-0.6, max(len(hops), 2) - 0.4))
 
     return plot("hops", draw)
