@@ -97,15 +97,14 @@ def test_mesh_toml_is_read_back(cli, place, options):
     assert run_map(cli, place, *options).code == 0
     out, first = place.folder / "map", read(place.folder / "map")
     again = [o for o in options if o in ("--spread", "--no-share")]
-    bits = ["--weight-bits", "4"] if "--weight-bits" in options else []
-    assert run_map(cli, place, "--config", out / "mesh.toml", *again, *bits, out="again").code == 0
+    assert run_map(cli, place, "--config", out / "mesh.toml", *again, out="again").code == 0
     second = read(place.folder / "again")
     assert isinstance(configuration_from_toml(out / "mesh.toml"), MeshConfig)
     assert first["program"] == second["program"] and first["config"] == second["config"]
     assert (out / "mesh.toml").read_bytes() == (
         place.folder / "again" / "mesh.toml").read_bytes()
     done = cli("run", place.model, "--input", place.spikes, "--config", out / "mesh.toml", *again,
-               *bits, "--no-report", "--out", place.folder / "run")
+               "--no-report", "--out", place.folder / "run")
     assert done.code == 0, done.err
     ran = json.loads((place.folder / "run" / "run.json").read_text())
     assert ran["program"] == first["program"]
@@ -130,13 +129,13 @@ def test_input_gives_rates(cli, place):
 
 def test_queues_by_profile(cli, place):
     done = run_map(cli, place, "--queue", "profiled", "--margin", "4", "--input", place.spikes,
-                   "--mesh", "1x1")
+                   "--preset", "mesh_4x4")
     assert done.code == 0, done.err
     wide = read(place.folder / "map")
     assert run_map(cli, place, "--queue", "profiled", "--margin", "1", "--input", place.spikes,
-                   "--mesh", "1x1", out="tight").code == 0
+                   "--preset", "mesh_4x4", out="tight").code == 0
     tight = read(place.folder / "tight")
-    assert tight["queue"]["depth"] < wide["queue"]["depth"] and wide["options"]["margin"] == 4
+    assert wide["queue"]["depth"] == 4 * tight["queue"]["depth"] and wide["options"]["margin"] == 4
     assert tight["queue"]["can_overflow"] == (
         tight["queue"]["depth"] < tight["queue"]["bound"])
 
@@ -146,10 +145,10 @@ def test_preset_of_a_mesh_and_of_a_tile(cli, place):
     held = read(place.folder / "map")
     assert held["config"] == MESH_PRESETS["mesh_4x4"].to_dict()
     assert held["options"]["queue"] == "fixed" and held["options"]["shape"] == [4, 4]
-    assert run_map(cli, place, "--preset", "up5k", "--weight-bits", "4", "--mesh", "2x1").code == 0
+    assert run_map(cli, place, "--preset", "default", "--mesh", "2x1").code == 0
     held = read(place.folder / "map")
     assert (held["config"]["rows"], held["config"]["cols"]) == (2, 1)
-    assert held["config"]["tile"]["lanes"] == PRESETS["up5k"].lanes
+    assert held["config"]["tile"]["axons"] == PRESETS["default"].axons
 
 
 # --- what it prints ------------------------------------------------------------------------------
@@ -161,17 +160,17 @@ def test_what_is_printed(cli, place):
     for name in NUMBERS:
         assert f"  {name}" in done.out
     worst, queue = held["traffic"]["worst"], held["queue"]
-    for text in (f"worst link: tile {worst['tile']} {worst['link']}, {worst['packets']:.0f} packets",
+    for text in (f"worst link: tile {worst['tile']} {worst['link']}, {worst['packets']:.0f} packet",
                  f"after {held['traffic']['mean_hops']:.2f} hops on average (if every source is",
-                 f"at most {queue['bound']:,} entries can be in use, queue_depth is "
-                 f"{queue['depth']:,}: no stimulus can overflow them",
+                 f"at most {queue['bound']:,} entries can be in use",
+                 f"queue_depth is {queue['depth']:,}: no stimulus can overflow them",
                  f"{held['stored']['synapses_per_weight']:.2f} synapses per weight",
                  f"{100 * held['stored']['share_of_memory']:.1f} % of the synapse memory",
                  "the answer is complete 1 step after the last input"):
         assert text in done.out, text
     for memory in held["memories"]:
-        assert re.search(rf"^  {memory['name']} +{memory['words']:,} x +{memory['word']} b per tile",
-                         done.out, re.MULTILINE)
+        size = rf"{memory['words']:,} x +{memory['word']} b per tile"
+        assert re.search(rf"^  {memory['name']} +{size}", done.out, re.MULTILINE)
     for key in held["keys"]:
         assert re.search(rf"^  {key['key']} {key['value']:,} -> {key['tried']:,} +"
                          rf"[{'+' if key['change'] > 0 else '-'}]", done.out, re.MULTILINE)
@@ -195,7 +194,8 @@ def test_info_prints_the_rows_of_a_mesh(cli, place):
     assert done.code == 0 and "yes, mesh_2x2" in done.out
     for label, name in (("neurons", "neurons"), ("axon entries", "axons"),
                         ("synapse words", "synapse_words"), ("route entries", "routes")):
-        used, room = (sum(t[name][key] for t in held["tiles"]) for key in ("used", "available"))
+        used, room = (sum(t[name][key] for t in held["tiles"] if t["neurons"]["used"])
+                      for key in ("used", "available"))
         assert re.search(rf"^  {label} +{used:,} of +{room:,} +{100 * used / room:.1f} %$",
                          done.out, re.MULTILINE)
     assert "the answer is complete 1 step after the last input" in done.out
@@ -300,7 +300,8 @@ def test_pointing_in_a_browser(page, tmp_path):
     (("--input", "none.npz"), "none.npz"),
     (("--reset", "none"), "none"),
     (("--dt", "-1"), "dt"),
-    (("--mesh", "1x1", "--preset", "up5k"), "up5k does not"),
+    (("--mesh", "1x1", "--preset", "up5k"), 'parameters = "neuron" would do'),
+    (("--mesh", "1x1", "--preset", "wide"), "memory synapse of a tile has 524288 words; on a mesh"),
 ])
 def test_refused_with_a_line(cli, place, options, says):
     done = run_map(cli, place, *options)
