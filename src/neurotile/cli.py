@@ -242,6 +242,24 @@ def bench(
     raise typer.Exit(bench_command(workload, engine=engine.value, as_json=as_json))
 
 
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(
+        metavar="SWEEP.toml", help="network, input, and lists of values (docs/sweep.md)")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="directory to write")],
+    workers: Annotated[int, typer.Option(
+        min=1, max=64, metavar="N", help="processes; the result does not depend on it")] = 2,
+) -> None:
+    """Run a network on many tiles or meshes, and write a table and a picture of them.
+
+    \b
+    Example
+      neurotile sweep sweep.toml --out out/sweep
+    """
+    from .commands.sweep import sweep_command
+    sweep_command(file, out, workers=workers)
+
+
 @app.command("odin-replay")
 def odin_replay(
     traces: Annotated[list[Path] | None, typer.Argument(
