@@ -71,7 +71,9 @@ def test_points_are_the_runs_they_say(cli, place):
         assert float(row["cycles_per_sample"]) == metrics["cycles"] / stimulus.samples
         assert float(row["cycles_per_step"]) == pytest.approx(metrics["cycles_per_step"]["mean"])
         assert float(row["pj_per_sample"]) == pytest.approx(metrics["energy"]["pj_per_sample"])
-        assert int(row["memory_bits"]) == sum(memory_bits(result.build.program.config).values())
+        config = result.build.config
+        assert config is not None
+        assert int(row["memory_bits"]) == sum(memory_bits(config).values())
         assert (row["drops"], row["tiles"], row["tiles_used"]) == ("0", "1", "1")
         assert int(row["queue_high_water"]) == metrics["counters"]["queue_high_water"]
     assert {p.name for p in (place.folder / "out").iterdir()} == {"sweep.json", "sweep.csv",

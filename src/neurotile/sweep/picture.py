@@ -67,10 +67,11 @@ def _panel(axis: "Axes", plan: Plan, rows: Sequence[Row], x: str, y: str
     there = ~np.isnan(held).any(axis=1)
     for mask, colour, name in ((there & ~best, "#b8c0cc", "beaten by another point"),
                                (best, "#2f6db5", f"beaten by none in all {_count(rows)} measures")):
-        axis.scatter(*shown[mask].T, s=26, color=colour, label=name, zorder=2, linewidths=0)
+        axis.scatter(shown[mask, 0], shown[mask, 1], s=26, color=colour, label=name, zorder=2,
+                     linewidths=0)
     axis.plot(*shown[front].T, drawstyle="steps-post", color="#d07a1f", linewidth=1.3, zorder=1)
-    axis.scatter(*shown[front].T, s=70, facecolors="none", edgecolors="#d07a1f", zorder=3,
-                 label="front of this panel")
+    axis.scatter(shown[front, 0], shown[front, 1], s=70, facecolors="none", edgecolors="#d07a1f",
+                 zorder=3, label="front of this panel")
     axis.set(xlabel=_NAMES[x], ylabel=_NAMES[y])
     for name, scale in ((x, axis.set_xscale), (y, axis.set_yscale)):
         if name != "accuracy" and there.any():
@@ -83,7 +84,7 @@ def _panel(axis: "Axes", plan: Plan, rows: Sequence[Row], x: str, y: str
     axis.margins(0.13)
     seen: dict[tuple[float, float], list[str]] = {}
     for number in front:
-        seen.setdefault(tuple(shown[number]), []).append(_name(plan, number))
+        seen.setdefault(tuple(shown[number]), []).append(_name(plan, int(number)))
     texts = [(*place, names[0] + (f" (+{len(names) - 1})" if len(names) > 1 else ""))
              for place, names in seen.items()]
     if len(texts) > _MOST_LABELS:  # evenly, with both ends
@@ -105,8 +106,7 @@ def _label(axis: "Axes", canvas: Any, texts: list[tuple[float, float, str]]) -> 
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
     renderer, inside = canvas.get_renderer(), axis.get_window_extent()
-    taken = [Bbox.from_bounds(*(axis.transData.transform(place[:2]) - 5), 10, 10)
-              for place in texts]
+    taken = [_around(*axis.transData.transform(place[:2])) for place in texts]
     for x, y, text in texts:
         best: tuple[float, Any] = (np.inf, None)
         for dx, dy in _PLACES:
@@ -128,6 +128,11 @@ def _label(axis: "Axes", canvas: Any, texts: list[tuple[float, float, str]]) -> 
         note, box = best[1]
         axis.add_artist(note)
         taken.append(box)
+
+
+def _around(x: float, y: float) -> Any:
+    from matplotlib.transforms import Bbox
+    return Bbox.from_extents(x - 5, y - 5, x + 5, y + 5)
 
 
 def _shared(one: Any, other: Any) -> float:

@@ -30,7 +30,7 @@ def pareto(cost: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
     Rows with NaN are never among them.
     """
-    found = ~np.isnan(cost).any(axis=1)
+    found: npt.NDArray[np.bool_] = np.asarray(~np.isnan(cost).any(axis=1))
     valid = cost[found]
     best = [not ((valid <= row).all(axis=1) & (valid < row).any(axis=1)).any() for row in valid]
     found[found] = best
