@@ -177,7 +177,8 @@ def measure(setting: Setting) -> list[Measured]:
 def _row(levels: int, activity: float, programs: Sequence[MeshProgram], worst: Sequence[int],
          traces: Sequence[Trace]) -> Measured:
     scdq, ring = (program.config.tile for program in programs)
-    high, drops, live, events = [], 0, 0.0, 0.0
+    high: list[int] = []
+    drops, live, events = 0, 0.0, 0.0
     for trace in traces[::-1]:
         assert trace.tile is not None and trace.tile.mesh is not None
         timeline = trace.tile.mesh.timeline

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +121,7 @@ def layers(setting: Setting, activity: float) -> tuple[IntegerNetwork, Stimulus]
         name = f"layer{number + 1}"
         groups = setting.width // _LANES
         chosen = np.argsort(rng.random((groups, setting.width)), axis=0) < setting.fan_out
-        weights = rng.integers(-40, 61, (setting.width, setting.width)) * np.repeat(
+        weights: npt.NDArray[Any] = rng.integers(-40, 61, (setting.width, setting.width)) * np.repeat(
             chosen, _LANES, axis=0)
         threshold, drive = _calibrated(drive.astype(np.int64) @ weights.T, activity)
         populations.append(Population(name, setting.width, "lif", threshold=np.array(threshold),
@@ -200,8 +201,8 @@ def _row(activity: float, variant: str, share: float, program: MeshProgram, stim
     integrate = reads[step, last]
     counted = {key: float(value.sum()) / steps for key, value in mesh.counters.items()}
     return Measured(
-        activity=activity, variant=variant, rows=program.config.rows, cols=program.config.cols, measured=share,
-        tiles_used=mesh_report(program).used.used,
+        activity=activity, variant=variant, rows=program.config.rows, cols=program.config.cols,
+        measured=share, tiles_used=mesh_report(program).used.used,
         cycles=float((barrier[1:] - before).mean()), update=float(update.mean()),
         integrate=float(integrate.mean()), wait=float((busy - integrate).mean()),
         barrier=float((barrier[1:] - until).mean()),
@@ -275,9 +276,9 @@ def main(given: Sequence[str] | None = None) -> int:
     write_rows(asked.out / "mesh_size.csv", rows)
     _picture(setting, rows, asked.out / "mesh_size.png")
     for row in rows:
-        print(f"activity {row.activity:.0%}, {row.variant}, {row.rows}x{row.cols}: {row.cycles:,.1f} cycles per "
-              f"step: update {row.update:.1f}, integrate {row.integrate:.1f}, wait {row.wait:.1f}, "
-              f"barrier {row.barrier:.1f}; {row.links:,.0f} packets on links")
+        print(f"activity {row.activity:.0%}, {row.variant}, {row.rows}x{row.cols}: {row.cycles:,.1f} "
+              f"cycles per step: update {row.update:.1f}, integrate {row.integrate:.1f}, "
+              f"wait {row.wait:.1f}, barrier {row.barrier:.1f}; {row.links:,.0f} packets on links")
     print(f"{time.perf_counter() - started:.0f} s")
     return 0
 
