@@ -121,8 +121,8 @@ def layers(setting: Setting, activity: float) -> tuple[IntegerNetwork, Stimulus]
         name = f"layer{number + 1}"
         groups = setting.width // _LANES
         chosen = np.argsort(rng.random((groups, setting.width)), axis=0) < setting.fan_out
-        weights: npt.NDArray[Any] = rng.integers(-40, 61, (setting.width, setting.width)) * np.repeat(
-            chosen, _LANES, axis=0)
+        weights: npt.NDArray[Any] = rng.integers(-40, 61, (setting.width, setting.width))
+        weights *= np.repeat(chosen, _LANES, axis=0)
         threshold, drive = _calibrated(drive.astype(np.int64) @ weights.T, activity)
         populations.append(Population(name, setting.width, "lif", threshold=np.array(threshold),
                                       decay_v=np.array(2048)))
@@ -276,8 +276,8 @@ def main(given: Sequence[str] | None = None) -> int:
     write_rows(asked.out / "mesh_size.csv", rows)
     _picture(setting, rows, asked.out / "mesh_size.png")
     for row in rows:
-        print(f"activity {row.activity:.0%}, {row.variant}, {row.rows}x{row.cols}: {row.cycles:,.1f} "
-              f"cycles per step: update {row.update:.1f}, integrate {row.integrate:.1f}, "
+        print(f"activity {row.activity:.0%}, {row.variant}, {row.rows}x{row.cols}: "
+              f"{row.cycles:,.1f} cycles per step: update {row.update:.1f}, integrate {row.integrate:.1f}, "
               f"wait {row.wait:.1f}, barrier {row.barrier:.1f}; {row.links:,.0f} packets on links")
     print(f"{time.perf_counter() - started:.0f} s")
     return 0

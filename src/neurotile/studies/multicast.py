@@ -113,10 +113,9 @@ def grouped(seed: int, fan_out: int, *, groups: int = 16, size: int = 128, steps
         one[np.arange(size), g * size + np.arange(size)] = 120
         projections.append(Projection("in", name, one))
         for target in rng.permutation(groups)[:fan_out]:
-            weights: npt.NDArray[Any] = rng.integers(1, 4, (size, size)) * rng.choice(
-                [-1, 1], (size, size))
-            order = np.argsort(rng.random((size, size)), axis=0)
-            projections.append(Projection(name, names[target], weights * (order < 8), 1))
+            weights = rng.integers(1, 4, (size, size)) * rng.choice([-1, 1], (size, size))
+            there = np.argsort(rng.random((size, size)), axis=0) < 8
+            projections.append(Projection(name, names[target], np.asarray(weights * there), 1))
     network = IntegerNetwork((InputPort("in", groups * size),), populations, tuple(projections),
                              name=f"{groups} groups to {fan_out} each")
     side = int(np.ceil(np.sqrt(groups)))
