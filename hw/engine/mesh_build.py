@@ -8,7 +8,8 @@ from ...spec.mesh_config import packet_word
 from .build import VERILATE, build_sources, verilog_of
 from .row_writes import whole_row_writes
 
-__all__ = ["build_mesh_library", "mesh_bench", "mesh_library_of"]
+__all__ = ["build_mesh_library", "build_mesh_sources", "mesh_bench", "mesh_library_of",
+           "mesh_sources"]
 
 # Verilator writes one C++ function for all tiles if their logic is the same, name for name: tiles
 # stay modules, their place is no constant (which a visible variable is not, here), and names are
@@ -71,9 +72,17 @@ def mesh_library_of(config: MeshConfig) -> Path:
 
 def build_mesh_library(config: MeshConfig, verilog: str) -> Path:
     """Shared library that simulates module ``mesh`` of this Verilog text."""
+    return build_mesh_sources(mesh_sources(config, verilog))
+
+
+def mesh_sources(config: MeshConfig, verilog: str) -> dict[str, str]:
+    """Texts that the library is built from, by the names of their files."""
     names = {"tile_sim.h": "tile_sim.h", "harness.cpp": "mesh_harness.cpp"}
-    sources = {"tile.vlt": f"`verilator_config\n{_SHARED}{_OBSERVED}",
-               "bench.v": mesh_bench(config), "tile.v": whole_row_writes(verilog),
-               **{name: Path(__file__).with_name(file).read_text()
-                  for name, file in names.items()}}
+    return {"tile.vlt": f"`verilator_config\n{_SHARED}{_OBSERVED}", "bench.v": mesh_bench(config),
+            "tile.v": whole_row_writes(verilog),
+            **{name: Path(__file__).with_name(file).read_text() for name, file in names.items()}}
+
+
+def build_mesh_sources(sources: dict[str, str]) -> Path:
+    """Shared library of such texts."""
     return build_sources(sources, _OPTIONS, ("SITES",))

@@ -109,7 +109,9 @@ struct Runner {
         offer();
         sim.fall();
         while (!mesh.held) {
-            const bool fires = mesh.barrier, taken_end = mesh.end_valid && mesh.end_ready;
+            // At most one END_OF_STEP is on its way, so that it is taken at once.
+            if (mesh.end_valid && !mesh.end_ready) return PROTOCOL;
+            const bool fires = mesh.barrier, taken_end = mesh.end_valid;
             const uint32_t taken = mesh.i_valid & mesh.i_ready, left = mesh.o_valid;
             for (int64_t row = 0; row < job.rows; row++)
                 if (left >> row & 1) spike(row);

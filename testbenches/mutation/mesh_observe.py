@@ -103,7 +103,7 @@ def reset_again(config: MeshConfig, library: Path, checks: list[MeshCheck]) -> l
                 mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, RESET,
                                       config.tile.accumulator_rows + 20 + cycle))
                 shown.append(np.array([_try_to_run(mesh, check.case.events)], np.int64))
-                mesh.host(np.tile(_IDLE, 1 + (config.tile.accumulator_rows + cycle) // 100))
+                mesh.host(np.tile(_IDLE, 2 + (config.tile.accumulator_rows + cycle) // 100))
                 shown.append(mesh.host(np.concatenate([_registers(config), _states(config)])))
                 # Without CLEAR: reset alone has to empty everything.
                 mesh.host(settings)

@@ -2,12 +2,13 @@
 """Mutants of a mesh's RTL: one build per mesh holds them all, the environment selects one."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurotile.hw.engine import mesh_engine
-from neurotile.hw.engine.mesh_build import build_mesh_library
+from neurotile.hw.engine.mesh_build import build_mesh_sources, mesh_sources
 from neurotile.sim import mesh_engine as fast
 from neurotile.spec import MeshConfig, UserError
 
@@ -27,6 +28,8 @@ PLACES: dict[str, tuple[str, ...]] = {
 assert set(PLACES) == set(MESHES)
 
 _LIMIT = 20_000
+# Many mutants hang: after so many cycles without an answer rather than some million.
+_PATIENCE, _HANGS = re.compile(r"PATIENCE = [^;]+"), 60_000
 _HOST, _RESET, _DISTURBED, _WRONG = 4, 6, 10, 16
 
 
@@ -82,7 +85,10 @@ def make_mesh_bench(text: MeshText, chosen: dict[str, list[verilog.Mutant]], che
         The right mesh fails: then the verdicts on mutants would say nothing.
     """
     config = text.config
-    library = build_mesh_library(config, text.instrumented(chosen))
+    sources = mesh_sources(config, text.instrumented(chosen))
+    sources["tile_sim.h"], count = _PATIENCE.subn(f"PATIENCE = {_HANGS}", sources["tile_sim.h"])
+    assert count == 1, "the harness has another way to give up"
+    library = build_mesh_sources(sources)
     # Numbered in the order of the modules in the text.
     mutants = [mutant for name in text.modules for mutant in chosen.get(name, [])]
     bench = MeshBench(config, mutants, library, mesh_checks(fast, config, checks), [])

@@ -14,7 +14,8 @@ from neurotile.testbenches.equality import array_differences, dictionary_differe
 from neurotile.testbenches.mesh_random import random_mesh_case
 from neurotile.testbenches.mesh_raw_cases import MeshRawCase, random_raw_mesh_case
 
-__all__ = ["MESHES", "MeshCheck", "busy_mesh_case", "mesh_checks", "mesh_differences"]
+__all__ = ["MESHES", "MeshCheck", "busy_mesh_case", "mesh_checks", "mesh_differences",
+           "refused_cases"]
 
 _PRESETS = dict(TEST_MESH_PRESETS)
 # Two rows, so that with parity there are links in all four directions.
@@ -78,23 +79,47 @@ def _hasten(word: Any, values: Any, delays: int) -> Any:
     return word.pack(found)
 
 
-def _case(config: MeshConfig, seed: int) -> MeshRawCase:
+def refused_cases(config: MeshConfig) -> list[MeshRawCase]:
+    """Cases that an engine refuses: too few memories or groups, chains that never end."""
+    case = random_raw_mesh_case(config, 0, runs=1)
+    endless = []
+    for name in ("axon", "route"):
+        word = next(memory.word for memory in mesh_memories(config) if memory.name == name)
+        last = np.uint64(1 << word.offset("last"))
+        # Of one tile, so that the message tells which.
+        memories = [dict(contents) for contents in case.memories]
+        memories[-1][name] = memories[-1][name] & ~last
+        endless.append(case._replace(memories=memories))
+    missing = [dict(contents) for contents in case.memories]
+    del missing[-1]["fanout"]
+    short = [{**contents, "fanout": contents["fanout"][1:]} for contents in case.memories]
+    return [case._replace(memories=case.memories[1:]), case._replace(groups=case.groups[1:]),
+            case._replace(memories=missing), case._replace(memories=short), *endless]
+
+
+def _case(config: MeshConfig, seed: int, steps: int) -> MeshRawCase:
     if seed % 4 == 0:
-        # The first runs as long as the step counter allows, so that its upper bits move.
         case = random_mesh_case(config, random.Random(seed), lost=0.05,
-                                **({"runs": 1, "steps": (1 << config.tile.step_bits) - 1,
-                                    "traffic": 0.2} if seed == 0 else {}))
+                                **({"runs": 1, "steps": steps,
+                                    "traffic": 0.5} if seed == 0 else {}))
         return MeshRawCase(case.config, case.memories, case.groups, case.length, case.events)
     if seed % 4 == 1:
         return random_raw_mesh_case(config, seed)
     return busy_mesh_case(config, seed)
 
 
-def mesh_checks(engine: Any, config: MeshConfig, count: int) -> list[MeshCheck]:
-    """``count`` seeded cases with the trace of an engine's ``run_mesh``."""
+def mesh_checks(engine: Any, config: MeshConfig, count: int, *, steps: int = 0
+                ) -> list[MeshCheck]:
+    """``count`` seeded cases with the trace of an engine's ``run_mesh``.
+
+    Parameters
+    ----------
+    steps : int
+        Of the first case; 0: as many as the step counter allows, so that its upper bits move.
+    """
     found = []
     for seed in range(count):
-        case = _case(config, seed)
+        case = _case(config, seed, steps or (1 << config.tile.step_bits) - 1)
         found.append(MeshCheck(f"{config.name} seed {seed}", case, engine.run_mesh(*case)))
     return found
 

@@ -13,29 +13,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
-from neurotile import sim
-from neurotile.spec import TEST_PRESETS, TileConfig
+from . import python
+from .sim_parts import PARTS
 
-from . import python, suite
-
-__all__ = ["TILES", "expected", "plan", "survives"]
-
-_ALL = TEST_PRESETS["test_all"]
-_MODULES = ("axon_walker", "event_queue", "layout", "npe", "spike_encoder", "tile")
-# The engine computes in 32 bits where that suffices; the first three tiles are just beyond. In the
-# next one's queue the cycle counts in which the host's next event is accepted, and groups wait long
-# for the few credits. The last two hold rows back as well, which tiles that learn do; what they
-# learn is another matter.
-_BEYOND = (_ALL.replace(name="wide products", state_bits=20),
-           _ALL.replace(name="wide sums", acc_bits=25, weight_bits=16),
-           _ALL.replace(name="wide states", state_bits=31, models=("if", "sublif")),
-           _ALL.replace(name="short queues", queue_depth=2, spike_fifo_depth=2, lanes=8,
-                        neurons=128),
-           *(_ALL.replace(name=f"{rows} rows", learning="sdsp", weight_bits=4, integrate_stages=2,
-                          synapse_words=rows) for rows in (256, 2)))
-TILES = (*TEST_PRESETS.values(), *_BEYOND)
-"""What the mutants are checked on."""
+__all__ = ["expected", "plan", "survives"]
 
 # A mutant that has not ended by then hangs: the checks take half a minute. Of the processor's time,
 # since on a busy machine any of them may take long.
@@ -68,21 +51,28 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, loader)
 
 
-def plan(count: int, seed: int) -> list[python.Bug]:
-    """``count`` bugs of the fast engine's kernels."""
-    folder = Path(sim.__file__).parent
-    bugs = [bug for name in _MODULES
-            for bug in python.bugs_of(name, (folder / f"{name}.py").read_text())]
+def plan(count: int, seed: int, part: str = "tile") -> list[python.Bug]:
+    """``count`` bugs of a part of the fast engine, one of ``PARTS``."""
+    bugs = [bug for name, path in PARTS[part].modules.items()
+            for bug in python.bugs_of(name, path.read_text())]
     return python.choose(bugs, count, seed)
 
 
-def expected(folder: Path, cases: int, configs: Iterable[TileConfig] = TILES) -> Path:
-    """File with ``cases`` checks for every tile and what the right engine says."""
-    from neurotile.sim import engine
+def expected(folder: Path, cases: int = 0, configs: Iterable[Any] = (), part: str = "tile"
+             ) -> Path:
+    """File with checks for tiles or meshes and what the right engine says.
 
-    made = [check for config in configs for check in suite.checks(engine, config, cases)]
-    path = folder / "checks.pickle"
-    path.write_bytes(pickle.dumps(made))
+    Parameters
+    ----------
+    cases : int
+        Per configuration; 0: what the part says.
+    configs : iterable
+        Of tiles or meshes; none: what the part says.
+    """
+    chosen = PARTS[part]
+    made = chosen.expected(tuple(configs) or chosen.configs, cases or chosen.cases)
+    path = folder / f"{part}.pickle"
+    path.write_bytes(pickle.dumps((part, made)))
     return path
 
 
@@ -99,19 +89,12 @@ def survives(bug: python.Bug | None, checks: Path) -> bool:
 
 def main(bug_file: str, checks_file: str) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE_S, _PATIENCE_S))
+    part, checks = pickle.loads(Path(checks_file).read_bytes())
     bug = pickle.loads(Path(bug_file).read_bytes())
     if bug:
-        path = str(Path(sim.__file__).parent / f"{bug.module}.py")
-        sys.meta_path.insert(0, _Finder(bug, path))
-    # Only now: these load the engine.
-    from neurotile.sim import engine
-    from neurotile.testbenches.equality import tile_differences
-
-    engine._LOG_ROOM = 0  # so that the log of spikes has to grow now and then
-    for check in pickle.loads(Path(checks_file).read_bytes()):
-        if tile_differences(check.expected, suite.run(engine, check.case)):
-            return 1
-    return 0
+        sys.meta_path.insert(0, _Finder(bug, str(PARTS[part].modules[bug.module])))
+    # Only now: this loads the engine.
+    return int(any(PARTS[part].wrong(check) for check in checks))
 
 
 if __name__ == "__main__":
