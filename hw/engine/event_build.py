@@ -28,8 +28,13 @@ def event_library_of(config: EventConfig) -> Path:
     return build_event_library(config, verilog_of(config))
 
 
-def build_event_library(config: EventConfig, verilog: str) -> Path:
+def build_event_library(config: EventConfig, verilog: str, *, flat: bool = False) -> Path:
     """Shared library that simulates module ``tile`` of this Verilog text.
+
+    Parameters
+    ----------
+    flat : bool
+        Its memories have no modules of their own, so that none of them can be observed.
 
     Raises
     ------
@@ -38,4 +43,4 @@ def build_event_library(config: EventConfig, verilog: str) -> Path:
     """
     return build_bench(_BENCH, verilog, (event_word(config).width,
                                          event_output_word(config).width),
-                       control=_CONTROL, defines=("SITES",))
+                       control="" if flat else _CONTROL, defines=("SITES",))

@@ -159,6 +159,7 @@ EXPORT int mesh_run(Sim* sim, Job* job) {
         runner.report = report;
         const Result result = runner.all();
         if (result != DONE) {
+            sim->tile.i_valid = sim->tile.end_valid = 0;  // what was on offer is withdrawn
             job->failed_run = run;
             return result;
         }

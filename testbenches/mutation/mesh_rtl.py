@@ -30,7 +30,7 @@ assert set(PLACES) == set(MESHES)
 _LIMIT = 20_000
 # Many mutants hang: after so many cycles without an answer rather than some million.
 _PATIENCE, _HANGS = re.compile(r"PATIENCE = [^;]+"), 60_000
-_HOST, _RESET, _DISTURBED, _WRONG = 4, 6, 10, 16
+_HOST, _RESET, _DISTURBED, _WRONG = 4, 4, 8, 12
 
 
 @dataclass

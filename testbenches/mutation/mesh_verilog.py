@@ -68,20 +68,6 @@ def mesh_text(config: MeshConfig) -> MeshText:
         for name, text in modules.items()})
 
 
-def _wrapped(text: str, name: str, own: tuple[str, ...], body: str) -> str:
-    """``text`` as module plain_NAME in a module NAME; of ports in ``own`` the inner is ``own_``."""
-    head = re.search(rf"^module {name}\((.*?)\);$", text, re.MULTILINE | re.DOTALL)
-    assert head is not None
-    names = re.findall(r"\w+", head[1])
-    ports = re.findall(r"^  ((?:input|output) (?:\[\d+:0\] )?\w+;)$", text, re.MULTILINE)
-    wires = [re.sub("^(input|output)", "wire", port) for port in ports]
-    pins = ", ".join(f".{pin}({'own_' * (pin in own)}{pin})" for pin in names)
-    return "\n".join([
-        text.replace(f"\nmodule {name}(", f"\nmodule plain_{name}("),
-        f"module {name}({', '.join(names)});", *(f"  {line}" for line in (*ports, *wires)), body,
-        f"  plain_{name} plain_{name} ({pins});", "endmodule", ""])
-
-
 def _with_disturbances(config: MeshConfig, text: str) -> str:
     """The mesh in a wrapper that does what the registers of tile NOBODY say."""
     word = mesh_request_word()
@@ -100,7 +86,7 @@ def _with_disturbances(config: MeshConfig, text: str) -> str:
     own = ("rst", "end_valid", "request__valid", "request__payload", "response__valid",
            "response__ready", *(f"o__{row}__{name}" for row in range(config.rows)
                                 for name in ("valid", "ready")))
-    return _wrapped(text, "mesh", own, _DISTURBANCES.format(
+    return verilog.wrapped(text, "mesh", own, _DISTURBANCES.format(
         **fields, range=f"[{word.width - 1}:0]", nobody=NOBODY, registers=int(MemoryId.REGISTERS),
         mesh=int(MeshMemoryId.MESH), reset=RESET, refuse=REFUSE, keep=KEEP, free=FREE,
         clear=int(MeshRegister.CLEAR), elsewhere=f"{word.width}'d{elsewhere}",
@@ -169,8 +155,8 @@ def _with_noise(config: MeshConfig, text: str) -> str:
         f"((corrupt && chance[{port}] && chance[{port + 3}] && chance[{port + 5}]"
         f"{' && x != 0' * (port == 3)}) << "
         f"(chance[15:11] % {width}));" for port in range(4))
-    return _wrapped(text, "router", tuple(f"i__{port}__payload" for port in range(4)),
-                    _CHANCE + noise)
+    own = (f"i__{port}__payload" for port in range(4))
+    return verilog.wrapped(text, "router", own, _CHANCE + noise)
 
 
 # The place of a router decides what it begins with, so that they do not all do the same.

@@ -2,7 +2,6 @@
 """Mutants of the RTL: one flat build per tile holds them all, the environment selects one."""
 
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from neurotile.testbenches.equality import tile_differences
 
 from . import observe, suite, verilog
 
-__all__ = ["SELECT", "SELECTOR", "Bench", "flat", "flat_verilog", "make_bench"]
+__all__ = ["SELECT", "SELECTOR", "Bench", "flat", "flat_verilog", "make_bench",
+           "with_disturbances"]
 
 SELECT = "NEUROTILE_MUTANT"
 """Environment variable with the number of the mutant that a simulator shows."""
@@ -50,23 +50,16 @@ def flat(component: object, name: str) -> str:
     return done.stdout
 
 
-def _with_disturbances(text: str) -> str:
+def with_disturbances(text: str) -> str:
     """The tile in a wrapper that resets or disturbs it when the host asks for it."""
-    names = re.search(r"^module tile\((.*)\);$", text, re.MULTILINE)
-    assert names is not None
-    ports = re.findall(r"^  ((?:input|output) (?:\[\d+:0\] )?\w+;)$", text, re.MULTILINE)
-    wires = [re.sub("^(input|output)", "wire", port) for port in ports]
-    own = ("rst", "o__valid", "o__ready", "request__valid", "request__payload", "response__valid",
-           "response__ready")
-    pins = ", ".join(f".{name}({'own_' * (name in own)}{name})" for name in names[1].split(", "))
     word = host_request_word()
     memory, data, write = (f"request__payload[{word.offset(name)} +: {width}]"
                            for name, width in (("memory", 4), ("data", 32), ("write", 1)))
-    return "\n".join([
-        text.replace("\nmodule tile(", "\nmodule plain_tile("), f"module tile({names[1]});",
-        *(f"  {line}" for line in (*ports, *wires)), _DISTURBANCES.format(
-            pins=pins, range=f"[{word.width - 1}:0]", memory=memory, data=data, write=write,
-            reset=observe.RESET_MEMORY, refuse=observe.REFUSE_MEMORY), "endmodule", ""])
+    own = ("rst", "o__valid", "o__ready", "request__valid", "request__payload", "response__valid",
+           "response__ready")
+    return verilog.wrapped(text, "tile", own, _DISTURBANCES.format(
+        range=f"[{word.width - 1}:0]", memory=memory, data=data, write=write,
+        reset=observe.RESET_MEMORY, refuse=observe.REFUSE_MEMORY))
 
 
 # While outputs are refused, registers are read again and again, and the host does not see the
@@ -104,8 +97,7 @@ _DISTURBANCES = """
   wire own_o__ready = o__ready && !(refuse && chance[0]);
   wire own_response__ready = mine[answered] || (response__ready && !(refuse && chance[3]));
   assign o__valid = own_o__valid && own_o__ready;
-  assign response__valid = own_response__valid && own_response__ready && !mine[answered];
-  plain_tile plain_tile ({pins});"""
+  assign response__valid = own_response__valid && own_response__ready && !mine[answered];"""
 
 
 @dataclass
@@ -160,7 +152,7 @@ def make_bench(config: TileConfig, text: str, mutants: list[verilog.Mutant], che
     RuntimeError
         The right tile fails: then the verdicts on mutants would say nothing.
     """
-    library = build_library(config, _with_disturbances(
+    library = build_library(config, with_disturbances(
         verilog.instrument(text, mutants, SELECTOR)))
     bench = Bench(config, mutants, library, suite.checks(fast, config, checks), [])
     bench.wanted = [look() for look in bench.looks()]

@@ -9,9 +9,10 @@ unsigned.)
 
 import random
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Mutant", "choose", "instrument", "mutants_of"]
+__all__ = ["Mutant", "choose", "instrument", "mutants_of", "wrapped"]
 
 # Of wider registers (the 32-bit counters) no test sees the uppermost bit change.
 WIDEST = 26
@@ -221,3 +222,26 @@ def instrument(verilog: str, mutants: list[Mutant], select: str, first: int = 1)
     # Yosys breaks long lists of ports.
     ports = next(i for i, line in enumerate(lines) if line.endswith(");"))
     return "\n".join([*lines[:ports + 1], select, *lines[ports + 1:end], *wires, *lines[end:], ""])
+
+
+def wrapped(text: str, name: str, own: Iterable[str], body: str) -> str:
+    """``text`` with its module ``name`` as plain_NAME inside a new module NAME.
+
+    Parameters
+    ----------
+    own : iterable of str
+        Ports that ``body`` stands between: of the inner module they are wires ``own_PORT``, which
+        ``body`` declares and, if they are inputs, drives.
+    body : str
+        What else is in the new module.
+    """
+    head = re.search(rf"^module {name}\((.*?)\);$", text, re.MULTILINE | re.DOTALL)
+    assert head is not None
+    names, own = re.findall(r"\w+", head[1]), set(own)
+    ports = re.findall(r"^  ((?:input|output) (?:\[\d+:0\] )?\w+;)$", text, re.MULTILINE)
+    wires = [re.sub("^(input|output)", "wire", port) for port in ports]
+    pins = ", ".join(f".{pin}({'own_' * (pin in own)}{pin})" for pin in names)
+    return "\n".join([
+        text.replace(f"\nmodule {name}(", f"\nmodule plain_{name}("),
+        f"module {name}({', '.join(names)});", *(f"  {line}" for line in (*ports, *wires)), body,
+        f"  plain_{name} plain_{name} ({pins});", "endmodule", ""])
