@@ -62,7 +62,9 @@ class Barrier(wiring.Component):
         # A sample is summed up on its way: per row, then of the mesh, then with all before it.
         rows = [range(row * config.cols, (row + 1) * config.cols) for row in range(config.rows)]
         first, second = "sync" if stages >= 2 else "comb", "sync" if stages >= 3 else "comb"
-        still, ended, calm = Signal(config.rows), Signal(), Signal()
+        still = Signal(config.rows)
+        ended = Signal()
+        calm = Signal()
         for number, row in enumerate(rows):
             m.d[first] += [
                 self._rows[number].eq(reduce(add, [self.born[tile] - self.gone[tile]

@@ -54,7 +54,9 @@ class MeshRegisters(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         run = Signal(self.config.tile.step_bits)
-        step, lost, parity_errors = Signal(32), Signal(32), Signal(32)
+        step = Signal(32)
+        lost = Signal(32)
+        parity_errors = Signal(32)
         m.d.comb += self.running.eq(run != 0)
         with m.If(self.barrier):
             m.d.sync += [run.eq(run - 1), step.eq(step + 1)]

@@ -94,7 +94,7 @@ def reset_again(config: MeshConfig, library: Path, checks: list[MeshCheck]) -> l
         settings = load[_places(load) == int(MemoryId.REGISTERS)]
         with MeshSimulation(config, library) as mesh:
             mesh.host(load)
-            for attempt in range(8):
+            for attempt in range(6):
                 barrier = check.expected.barrier[0]
                 # Three of four times what leads to a barrier, or follows it, is cut off.
                 cycle = max(0, int(rng.choice(barrier)) + int(rng.integers(-12, 12))) \
@@ -108,20 +108,27 @@ def reset_again(config: MeshConfig, library: Path, checks: list[MeshCheck]) -> l
                 # Without CLEAR: reset alone has to empty everything.
                 mesh.host(settings)
                 mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, KEEP, 1))
-                mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, RESET, 1))
-                mesh.host(_IDLE[:8])
-                mesh.host(settings)
                 shown += run_again(mesh, check)
                 mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, KEEP, 0))
-            for _ in range(6):
-                shown.append(_reset_while_asking(mesh, rng))
+            for attempt in range(12):
+                shown.append(_reset_while_asking(mesh, rng, refuse=attempt % 3 == 0))
+            for _ in range(4):
                 shown.append(_reset_while_clearing(mesh, rng))
+    with MeshSimulation(config, library) as mesh:
+        mesh.host(_load(checks[0]))
+        first = int(checks[0].expected.barrier[0, 0]) + config.tile.accumulator_rows
+        for cycle in range(max(1, first - 10), first + 40):  # every cycle around a barrier
+            mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, RESET, cycle))
+            _try_to_run(mesh, checks[0].case.events)
+            mesh.host(np.tile(_IDLE, 1 + cycle // 100))
+            shown.append(mesh.host(mesh_reads(0, _MESH, _REGISTERS[:20])))
     return _numbers(shown)
 
 
-def _reset_while_asking(mesh: MeshSimulation, rng: np.random.Generator) -> npt.NDArray[np.uint32]:
-    """Answers that have to wait, and of which a reset swallows some."""
-    for register, value in ((REFUSE, 1), (RESET, int(rng.integers(8, 80)))):
+def _reset_while_asking(mesh: MeshSimulation, rng: np.random.Generator, *, refuse: bool
+                        ) -> npt.NDArray[np.uint32]:
+    """Answers, which may have to wait, and of which a reset swallows some."""
+    for register, value in ((REFUSE, int(refuse)), (RESET, int(rng.integers(8, 80)))):
         mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, register, value))
     requests = rng.permutation(np.concatenate([
         mesh_reads(0, _MESH, _REGISTERS[:6]), _states(mesh.config)[:24],

@@ -28,6 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
 assert set(PLACES) == set(MESHES)
 
 _LIMIT = 20_000
+_FEW_TILES = 8  # more of them take longer, and their cases do more
 # Many mutants hang: after so many cycles without an answer rather than some million.
 _PATIENCE, _HANGS = re.compile(r"PATIENCE = [^;]+"), 60_000
 _HOST, _RESET, _DISTURBED, _WRONG = 4, 4, 8, 12
@@ -66,10 +67,11 @@ class MeshBench:
         # The first case is tediously long.
         busy = sorted(self.checks[1:], key=lambda check: -check.expected.spike_cycle.size)
         arguments = self.config, self.library
+        part = 2 if self.config.tiles > _FEW_TILES else 1
         found: list[Any] = [
-            lambda: observe.host_answers(*arguments, busy[:_HOST]),
-            lambda: observe.reset_again(*arguments, busy[:_RESET]),
-            lambda: observe.disturbed(*arguments, busy[:_DISTURBED])]
+            lambda: observe.host_answers(*arguments, busy[:_HOST // part]),
+            lambda: observe.reset_again(*arguments, busy[:_RESET // part]),
+            lambda: observe.disturbed(*arguments, busy[:_DISTURBED // part])]
         if self.config.link_parity:
             found.append(lambda: observe.wrong_packets(*arguments, busy[:_WRONG]))
         return found
@@ -91,6 +93,8 @@ def make_mesh_bench(text: MeshText, chosen: dict[str, list[verilog.Mutant]], che
     library = build_mesh_sources(sources)
     # Numbered in the order of the modules in the text.
     mutants = [mutant for name in text.modules for mutant in chosen.get(name, [])]
+    if config.tiles > _FEW_TILES:
+        checks //= 3
     bench = MeshBench(config, mutants, library, mesh_checks(fast, config, checks), [])
     bench.wanted = [look() for look in bench.looks()]
     if not bench.survives(0):

@@ -3,6 +3,8 @@
 
 import re
 
+from .mesh_reasons import REASONS
+
 __all__ = ["reason"]
 
 # Tiles with as many credits as groups, and tiles whose queue has room for a spike of every neuron.
@@ -75,7 +77,7 @@ def reason(preset: str, mutant: object) -> tuple[bool, str] | None:
         ``None``: nobody has explained this survivor.
     """
     text = f"{preset}: {mutant}"
-    for pattern, equivalent, why in _REASONS:
+    for pattern, equivalent, why in (*_REASONS, *REASONS):
         if re.search(pattern, text):
             return equivalent, why
     return None

@@ -91,6 +91,8 @@ def main(bug_file: str, checks_file: str) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE_S, _PATIENCE_S))
     part, checks = pickle.loads(Path(checks_file).read_bytes())
     bug = pickle.loads(Path(bug_file).read_bytes())
+    early = [name for name in sys.modules if name.startswith("neurotile.sim.")]
+    assert not early, f"loaded before a bug is planted: {early}"
     if bug:
         sys.meta_path.insert(0, _Finder(bug, str(PARTS[part].modules[bug.module])))
     # Only now: this loads the engine.
