@@ -32,7 +32,7 @@ __all__ = ["main"]
 WANTED = 0.95
 COUNTS = {"tile": (150, 45), "learning": (40, 30), "event": (90, 45), "mesh": (150, 45)}
 """Mutants of the RTL and of the fast engine by part, if nothing else is asked for."""
-CHECKS = {"tile": 100, "learning": 60, "event": 40, "mesh": 24}
+CHECKS = {"tile": 100, "learning": 60, "event": 120, "mesh": 24}
 """Cases per tile or mesh, of the RTL."""
 
 Makers = Iterable[tuple[str, Callable[[int, int], Any]]]
@@ -90,8 +90,9 @@ def _tiles(part: str) -> Makers:
             yield name, of_mesh
         return
     event = part == "event"
-    for name, config in {"tile": TEST_PRESETS, "learning": LEARNING_PRESETS,
-                         "event": TEST_EVENT_PRESETS}[part].items():
+    configs: dict[str, dict[str, Any]] = {
+        "tile": TEST_PRESETS, "learning": LEARNING_PRESETS, "event": TEST_EVENT_PRESETS}
+    for name, config in configs[part].items():
         def of_tile(count: int, seed: int, config: Any = config) -> Any:
             text = (event_rtl.event_verilog if event else rtl.flat_verilog)(config)
             chosen = verilog.choose(verilog.mutants_of(text), count, seed)

@@ -49,8 +49,8 @@ def host_answers(config: MeshConfig, library: Path, checks: list[MeshCheck]) -> 
                 index = rng.integers(0, memory.rows * memory.lanes, 20)
                 shown.append(mesh.host(mesh_reads(tile, memory.id, index)))
         for register in (Register.GROUPS, Register.LENGTH, Register.RUN, Register.CLEAR):
-            mesh.host(mesh_writes(np.arange(config.tiles), MemoryId.REGISTERS, int(register),
-                                  1 + np.arange(config.tiles) % 3))
+            for tile in range(config.tiles):
+                mesh.host(mesh_writes(tile, MemoryId.REGISTERS, int(register), 1 + tile % 3))
         shown.append(mesh.host(_registers(config)))
         # Registers of the mesh that there are not, and RUN of 0 steps.
         mesh.host(mesh_writes(0, _MESH, [6, 7, 9, 12, 20, 21, MeshRegister.RUN], 0))
@@ -192,8 +192,10 @@ def wrong_packets(config: MeshConfig, library: Path, checks: list[MeshCheck]) ->
         for check in checks:
             with MeshSimulation(config, library) as mesh:
                 mesh.host(_load(check))
-                shown += run_again(mesh, check)
-                shown.append(mesh.host(mesh_reads(0, _MESH, MeshRegister.STATUS)))
+                for keep in (0, 0, 1):  # counts start again with CLEAR, and only with it
+                    mesh.host(mesh_writes(NOBODY, MemoryId.REGISTERS, KEEP, keep))
+                    shown += run_again(mesh, check)
+                    shown.append(mesh.host(mesh_reads(0, _MESH, MeshRegister.STATUS)))
     finally:
         del os.environ[CORRUPT]
     return _numbers(shown)

@@ -99,9 +99,9 @@ def refused_cases(config: MeshConfig) -> list[MeshRawCase]:
 
 def _case(config: MeshConfig, seed: int, steps: int) -> MeshRawCase:
     if seed % 4 == 0:
-        case = random_mesh_case(config, random.Random(seed), lost=0.05,
-                                **({"runs": 1, "steps": steps,
-                                    "traffic": 0.5} if seed == 0 else {}))
+        rng = random.Random(seed)
+        case = (random_mesh_case(config, rng) if seed else
+                random_mesh_case(config, rng, runs=1, steps=steps, traffic=0.5))
         return MeshRawCase(case.config, case.memories, case.groups, case.length, case.events)
     if seed % 4 == 1:
         return random_raw_mesh_case(config, seed)

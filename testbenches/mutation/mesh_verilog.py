@@ -80,8 +80,8 @@ def _with_disturbances(config: MeshConfig, text: str) -> str:
     streams = []
     for row in range(config.rows):
         streams += [f"  wire own_o__{row}__valid;",
-                    f"  wire own_o__{row}__ready = o__{row}__ready && "
-                    f"!(refuse && chance[{3 * row % 16}]);",
+                    (f"  wire own_o__{row}__ready = o__{row}__ready && "
+                     f"!(refuse && chance[{3 * row % 16}]);"),
                     f"  assign o__{row}__valid = own_o__{row}__valid && own_o__{row}__ready;"]
     own = ("rst", "end_valid", "request__valid", "request__payload", "response__valid",
            "response__ready", *(f"o__{row}__{name}" for row in range(config.rows)

@@ -76,19 +76,26 @@ def expected(folder: Path, cases: int = 0, configs: Iterable[Any] = (), part: st
     return path
 
 
-def survives(bug: python.Bug | None, checks: Path) -> bool:
-    """The engine with this bug, or without any, gives the right trace for every check."""
+def survives(bug: python.Bug | None, checks: Path, patience: int = _PATIENCE_S) -> bool:
+    """The engine with this bug, or without any, gives the right trace for every check.
+
+    Parameters
+    ----------
+    patience : int
+        Seconds of the processor's time after which it counts as hanging.
+    """
     with tempfile.NamedTemporaryFile(suffix=".pickle") as file:
         file.write(pickle.dumps(bug))
         file.flush()
         environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-        done = subprocess.run([sys.executable, "-m", __name__, file.name, str(checks)],
+        done = subprocess.run([sys.executable, "-m", __name__, file.name, str(checks),
+                               str(patience)],
                               env=environment, capture_output=True)
     return done.returncode == 0
 
 
-def main(bug_file: str, checks_file: str) -> int:
-    resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE_S, _PATIENCE_S))
+def main(bug_file: str, checks_file: str, patience: str) -> int:
+    resource.setrlimit(resource.RLIMIT_CPU, (int(patience), int(patience)))
     part, checks = pickle.loads(Path(checks_file).read_bytes())
     bug = pickle.loads(Path(bug_file).read_bytes())
     early = [name for name in sys.modules if name.startswith("neurotile.sim.")]

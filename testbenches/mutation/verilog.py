@@ -108,6 +108,7 @@ def _read_names(lines: list[str]) -> set[str]:
             found.add(line.rstrip(";").split()[-1])
         elif not _DECLARE.match(line):
             right = line.split(" = ", 1)[-1].split(" <= ", 1)[-1]
+            right = re.sub(r"^ +\.\S+?\(", "", right)  # a port of an instance
             found |= set(_NAME.findall(right))
     return found
 
