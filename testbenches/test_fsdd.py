@@ -331,7 +331,7 @@ def test_the_queue_of_a_tile_delays_events(delay):
     network = net.integers(weight_bits=4)
     wanted = golden.run(network, stimulus)
     made = on_mesh(network, delay)
-    assert made.config.tile.delay == delay and made.config.tiles == 1
+    assert made.mesh.tile.delay == delay and made.mesh.config.tiles == 1
     found = neurotile.run(made, stimulus, engine="fast")
     assert wanted.spikes["hidden"].any()
     assert differences(wanted, found.trace) == []

@@ -30,12 +30,15 @@ def weight_differences(program):
 
     Projections that take equally long between the same ends count as one, which sums them.
     """
-    stored, wanted, found = stored_mesh_weights(program), {}, {}
+    stored = stored_mesh_weights(program)
+    wanted: dict[tuple[str, str, int], np.ndarray] = {}
+    found: dict[tuple[str, str, int], np.ndarray] = {}
     net = program.network
     for e, key in zip(net.projections, projection_names(net.projections), strict=True):
         same = (e.source, e.target, e.delay)
-        wanted[same] = wanted.get(same, 0) + e.weights.astype(np.int64)
-        found[same] = found.get(same, 0) + stored[key]
+        nothing = np.zeros(e.weights.shape, np.int64)
+        wanted[same] = wanted.get(same, nothing) + e.weights
+        found[same] = found.get(same, nothing) + stored[key]
     return [key for key in wanted if not np.array_equal(wanted[key], found[key])]
 
 

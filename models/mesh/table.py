@@ -61,7 +61,7 @@ class Table:
         Entries of each chain.
     entries : dict of str to ndarray of int64, (all entries,)
         Fields of the axon word of every entry, chain by chain.
-    words : ndarray of int64, (rows, lanes)
+    words : ndarray of int32, (rows, lanes)
         Weights in the rows of the synapse memory.
     links : dict of Sender to Links
         Who uses which chain.
@@ -74,7 +74,7 @@ class Table:
     groups: int
     length: Int
     entries: dict[str, Int]
-    words: Int
+    words: npt.NDArray[np.int32]
     links: dict[Sender, Links]
     unshared_rows: int = 0
     synapses: int = 0
@@ -211,7 +211,8 @@ def _pack(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, groups: int, 
                  len(exact.first))
 
 
-def _rows(rows: Int, which: Int, chosen: Segments, share: bool) -> tuple[Int, Int]:
+def _rows(rows: npt.NDArray[np.int32], which: Int, chosen: Segments, share: bool
+          ) -> tuple[Int, npt.NDArray[np.int32]]:
     """First row of every segment, and the words of all rows."""
     found = np.cumsum(chosen.count) - chosen.count
     if not share:
@@ -219,7 +220,7 @@ def _rows(rows: Int, which: Int, chosen: Segments, share: bool) -> tuple[Int, In
         return found, rows[np.repeat(which, chosen.count),
                            np.repeat(chosen.first, chosen.count) + within]
     known: dict[bytes, int] = {}
-    stored: list[Int] = []
+    stored: list[npt.NDArray[np.int32]] = []
     used = 0
     for number in np.argsort(-chosen.count, kind="stable"):
         first, count = chosen.first[number], chosen.count[number]
@@ -254,8 +255,8 @@ def _ends(tile: TileConfig, chosen: Segments, steps: Int, which: Int) -> dict[st
             "more": next_level.astype(np.int64), "skip": np.where(next_level, skip, 0)}
 
 
-def _refuse_zeros(graph: Graph, pieces: Sequence[Piece], tile: TileConfig, rows: Int,
-                  chosen: Segments) -> None:
+def _refuse_zeros(graph: Graph, pieces: Sequence[Piece], tile: TileConfig,
+                  rows: npt.NDArray[np.int32], chosen: Segments) -> None:
     first = 0
     for piece in pieces:
         size = piece_groups(piece, tile.lanes)

@@ -92,6 +92,14 @@ class Build:
         return place(made, self.config, self.program is not None)
 
     @property
+    def mesh(self) -> MeshProgram:
+        """The program of a mesh; a :class:`UserError` if there is none."""
+        if not isinstance(self.program, MeshProgram):
+            raise UserError(f"{self.network.name}: is on no mesh; build(..., mesh='auto') puts it "
+                            "on one")
+        return self.program
+
+    @property
     def output(self) -> Population:
         """The population that is read as the answer."""
         shown = [] if self.source is None else [

@@ -73,7 +73,8 @@ def evaluate(net: DelayNetwork, tuned: DelayNetwork, spikes: Spikes, labels: Lab
     """
     scores, hidden = net.scores(spikes)
     stimulus = Stimulus.from_dense(spikes)
-    found, equal = [], True
+    found: list[float] = []
+    equal = True
     for network in (net.integers(weight_bits=8), net.integers(weight_bits=4),
                     tuned.integers(weight_bits=4)):
         result = wanted = run(network, stimulus, engine="golden")
@@ -81,7 +82,9 @@ def evaluate(net: DelayNetwork, tuned: DelayNetwork, spikes: Spikes, labels: Lab
             result = _on_tile(network, stimulus, engine, tile)
         equal &= agree(wanted.trace, result.trace)
         found.append(accuracy(labels, predictions(result.build.output, result.trace)))
-    return Accuracies(accuracy(labels, scores.argmax(axis=1)), *found, float(hidden.mean()), equal)
+    bits8, bits4, tuned4 = found
+    return Accuracies(accuracy(labels, scores.argmax(axis=1)), bits8, bits4, tuned4,
+                      float(hidden.mean()), equal)
 
 
 def _on_tile(network: IntegerNetwork, stimulus: Stimulus, engine: str, tile: str) -> Result:

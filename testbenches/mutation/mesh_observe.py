@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurotile.hw.engine import TimedOut
-from neurotile.hw.engine.mesh_engine import load_requests
+from neurotile.hw.engine.mesh_engine import load_mesh_requests
 from neurotile.hw.engine.mesh_simulation import MeshSimulation, mesh_reads, mesh_writes
 from neurotile.hw.engine.simulation import Requests
 from neurotile.spec import MeshConfig
@@ -210,7 +210,7 @@ def run_again(mesh: MeshSimulation, check: MeshCheck) -> Shown:
 
 def _load(check: MeshCheck) -> Requests:
     case = check.case
-    return load_requests(case.config, case.memories, case.groups, case.length)
+    return load_mesh_requests(case.config, case.memories, case.groups, case.length)
 
 
 def _places(requests: Requests) -> npt.NDArray[np.int64]:

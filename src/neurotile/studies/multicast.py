@@ -133,7 +133,9 @@ def convolutional(seed: int, *, side: int = 16, channels: tuple[int, int] = (8, 
     first = _convolution(rng, (2, side), channels[0], 1)
     second = _convolution(rng, (channels[0], side), channels[1], 2)
     dense = rng.integers(-8, 9, (10, len(second)))
-    layers = (("conv1", first, 30), ("conv2", second, 40), ("dense", dense, 60))
+    layers: tuple[tuple[str, npt.NDArray[np.int32], int], ...] = (
+        ("conv1", first.astype(np.int32), 30), ("conv2", second.astype(np.int32), 40),
+        ("dense", dense.astype(np.int32), 60))
     populations = tuple(Population(name, len(weights), "lif", threshold=np.array(threshold),
                                    decay_v=np.array(3072)) for name, weights, threshold in layers)
     sources = ("in", "conv1", "conv2")
