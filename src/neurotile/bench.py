@@ -14,9 +14,13 @@ import numpy.typing as npt
 
 from .metrics import total_cycles
 from .models.map import choose_preset, map_network
+from .models.mesh.map import choose_mesh, map_mesh
 from .spec import (
     InputPort,
     IntegerNetwork,
+    MeshConfig,
+    MeshEvents,
+    MeshProgram,
     Population,
     Program,
     Projection,
@@ -24,6 +28,7 @@ from .spec import (
     TileConfig,
     TileTrace,
     UserError,
+    as_tile_trace,
     to_trace,
 )
 
@@ -132,7 +137,8 @@ def _workload(found: dict[str, npt.NDArray[Any]]) -> Workload:
                     str(found["golden_sha256"]))
 
 
-def raster(workload: Workload, program: Program, tile: TileTrace) -> npt.NDArray[np.uint8]:
+def raster(workload: Workload, program: Program | MeshProgram, tile: TileTrace
+           ) -> npt.NDArray[np.uint8]:
     """Spikes (steps, neurons) in the numbers of the file."""
     trace = to_trace(program, workload.stimulus, tile, engine="", record={}, keep_state=False)
     out = np.zeros((workload.stimulus.steps, sum(n.size for n in workload.neurons.values())),
@@ -142,8 +148,9 @@ def raster(workload: Workload, program: Program, tile: TileTrace) -> npt.NDArray
     return out
 
 
-def bench(path: Path, *, engine: str = "fast", config: TileConfig | None = None,
-          runs: int = _RUNS, cpu_seconds: float = _CPU_SECONDS) -> dict[str, Any]:
+def bench(path: Path, *, engine: str = "fast", config: TileConfig | MeshConfig | None = None,
+          cycles: bool = True, runs: int = _RUNS, cpu_seconds: float = _CPU_SECONDS
+          ) -> dict[str, Any]:
     """Measure an engine on a workload.
 
     Loading and compiling do not count; each run starts from cleared states and gives all spikes
@@ -155,8 +162,11 @@ def bench(path: Path, *, engine: str = "fast", config: TileConfig | None = None,
         Workload file, see :func:`load_workload`.
     engine : str
         ``fast`` or ``rtl``.
-    config : TileConfig, optional
-        The tile; by default the smallest preset that the network fits.
+    config : TileConfig or MeshConfig, optional
+        The tile or mesh; by default the smallest preset of a tile that the network fits, else the
+        smallest mesh.
+    cycles : bool
+        False: the fast engine of a mesh leaves out network, queues and walkers.
     runs : int
         At least so many runs (for ``rtl`` three).
     cpu_seconds : float
@@ -166,8 +176,8 @@ def bench(path: Path, *, engine: str = "fast", config: TileConfig | None = None,
     -------
     dict
         ``workload``, ``engine``, ``preset``, ``syn_events``, ``seconds``, ``cpu_seconds``,
-        ``syn_events_per_cpu_s``, ``steps``, ``cycles``, ``cycles_per_cpu_s``, ``runs``,
-        ``golden_match`` (the raster's hash is that of the file), ``peak_rss_mb``.
+        ``syn_events_per_cpu_s``, ``steps``, ``cycles`` and ``cycles_per_cpu_s`` (None without
+        cycles), ``runs``, ``golden_match`` (the raster's hash is that of the file), ``peak_rss_mb``.
 
     Raises
     ------
@@ -175,9 +185,8 @@ def bench(path: Path, *, engine: str = "fast", config: TileConfig | None = None,
         The file is no workload, or its network fits no tile.
     """
     workload = load_workload(path)
-    config = config or choose_preset(workload.network)
-    program = map_network(workload.network, config)
-    once = {"fast": _fast, "rtl": _rtl}[engine](program, workload.stimulus)
+    program = _placed(workload.network, config)
+    once = _once(program, workload.stimulus, engine, cycles)
     tile = once()
     found = hashlib.sha256(raster(workload, program, tile).tobytes()).hexdigest()
     wall: list[float] = []
@@ -187,14 +196,51 @@ def bench(path: Path, *, engine: str = "fast", config: TileConfig | None = None,
         once()
         cpu.append(time.process_time() - cpu_started)
         wall.append(time.perf_counter() - started)
-    median, cycles = float(np.median(cpu)), total_cycles(tile)
+    median = float(np.median(cpu))
+    count = total_cycles(tile) if cycles else None
     return {
-        "workload": workload.network.name, "engine": engine, "preset": config.name,
+        "workload": workload.network.name, "engine": engine, "preset": program.config.name,
         "syn_events": workload.syn_events, "seconds": float(np.median(wall)),
         "cpu_seconds": median, "syn_events_per_cpu_s": workload.syn_events / median,
-        "steps": workload.stimulus.steps, "cycles": cycles, "cycles_per_cpu_s": cycles / median,
+        "steps": workload.stimulus.steps, "cycles": count,
+        "cycles_per_cpu_s": None if count is None else count / median,
         "runs": len(wall), "golden_match": found == workload.sha256,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _placed(network: IntegerNetwork, config: TileConfig | MeshConfig | None
+            ) -> Program | MeshProgram:
+    if isinstance(config, MeshConfig):
+        return map_mesh(network, config)
+    if config is not None:
+        return map_network(network, config)
+    try:
+        return map_network(network, choose_preset(network))
+    except UserError:
+        return choose_mesh(network)
+
+
+def _once(program: Program | MeshProgram, stimulus: Stimulus, engine: str, cycles: bool
+          ) -> Callable[[], TileTrace]:
+    if isinstance(program, MeshProgram):
+        if not cycles and engine != "fast":
+            raise UserError("only the fast engine runs without cycles")
+        return _mesh(program, stimulus, engine, cycles)
+    if not cycles:
+        raise UserError(f"{program.config.name}: only a mesh runs without cycles")
+    return {"fast": _fast, "rtl": _rtl}[engine](program, stimulus)
+
+
+def _mesh(program: MeshProgram, stimulus: Stimulus, engine: str, cycles: bool
+          ) -> Callable[[], TileTrace]:
+    events: MeshEvents = program.events(stimulus)
+    if engine == "rtl":
+        from .hw.engine.mesh_engine import run_mesh
+        return lambda: as_tile_trace(program, run_mesh(
+            program.config, program.memories, program.groups, stimulus.steps, events))
+    from .sim.mesh_engine import LoadedMesh
+    mesh = LoadedMesh(program.config, program.memories, program.groups, stimulus.steps)
+    return lambda: as_tile_trace(program, mesh.run(events, cycles=cycles))
 
 
 def _fast(program: Program, stimulus: Stimulus) -> Callable[[], TileTrace]:

@@ -231,15 +231,20 @@ def bench(
         metavar="WORKLOAD.npz", help="integer network, stimulus and expected spikes")],
     engine: Annotated[TileEngine, typer.Option(help="what is measured")] = TileEngine.FAST,
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,
+    no_cycles: Annotated[bool, typer.Option(
+        "--no-cycles", help="fast engine of a mesh without network, queues and timing")] = False,
 ) -> None:
     """Measure the speed of an engine, and check its spikes.
+
+    A network that fits no preset of a tile runs on the smallest mesh.
 
     \b
     Example
       neurotile bench workload.npz --json
     """
     from .commands.bench import bench_command
-    raise typer.Exit(bench_command(workload, engine=engine.value, as_json=as_json))
+    raise typer.Exit(bench_command(workload, engine=engine.value, as_json=as_json,
+                                 cycles=not no_cycles))
 
 
 @app.command()

@@ -145,19 +145,17 @@ class MeshProgram:
 def as_tile_trace(program: MeshProgram, mesh: MeshTrace) -> TileTrace:
     """What was seen at a mesh in the form of a tile that has the neurons of all tiles.
 
-    Counters are summed over the tiles; of ``queue_high_water`` it is the largest.
+    Counters are summed over the tiles; of ``queue_high_water`` it is the largest. There are no
+    synapses in it: those of a mesh do not change.
     """
     config = program.config
     runs = len(mesh.barrier)
     counters = {name: value.max(axis=1) if name == "queue_high_water" else value.sum(axis=1)
                 for name, value in mesh.counters.items()}
     counters |= {"lost": mesh.lost, "parity_errors": mesh.parity_errors}
-    mask = np.uint64((1 << config.tile.weight_bits) - 1)
     return TileTrace(
         barrier=mesh.barrier, spike_run=mesh.spike_run, spike_step=mesh.spike_step,
         spike_neuron=mesh.spike_tile * config.tile.neurons + mesh.spike_neuron,
         spike_cycle=mesh.spike_cycle, membrane=mesh.membrane,
         final={name: value.reshape(runs, -1) for name, value in mesh.final.items()},
-        counters=counters, mesh=mesh,
-        synapse=np.concatenate([memory["synapse"] & mask
-                                for memory in program.memories]).astype(np.int64))
+        counters=counters, synapse=np.zeros((0, config.tile.lanes), np.int64), mesh=mesh)

@@ -278,7 +278,8 @@ def main(given: Sequence[str] | None = None) -> int:
     for row in rows:
         print(f"activity {row.activity:.0%}, {row.variant}, {row.rows}x{row.cols}: "
               f"{row.cycles:,.1f} cycles per step: update {row.update:.1f}, "
-              f"integrate {row.integrate:.1f}, wait {row.wait:.1f}, barrier {row.barrier:.1f}; {row.links:,.0f} packets on links")
+              f"integrate {row.integrate:.1f}, wait {row.wait:.1f}, barrier {row.barrier:.1f}; "
+              f"{row.links:,.0f} packets on links")
     print(f"{time.perf_counter() - started:.0f} s")
     return 0
 
