@@ -177,7 +177,8 @@ def bench(path: Path, *, engine: str = "fast", config: TileConfig | MeshConfig |
     dict
         ``workload``, ``engine``, ``preset``, ``syn_events``, ``seconds``, ``cpu_seconds``,
         ``syn_events_per_cpu_s``, ``steps``, ``cycles`` and ``cycles_per_cpu_s`` (None without
-        cycles), ``runs``, ``golden_match`` (the raster's hash is that of the file), ``peak_rss_mb``.
+        cycles), ``runs``, ``golden_match`` (the raster's hash is that of the file) and
+        ``peak_rss_mb``.
 
     Raises
     ------
