@@ -45,6 +45,12 @@ def run_map(cli, place, *more, out="map"):
     return cli("map", place.model, *more, "--out", place.folder / out)
 
 
+def mapped_it():
+    """What ``--mesh 2x2 --spread`` makes of the small network."""
+    return Mapped(pipeline.build(pipeline.load(small_graph()),
+                                 mesh=MeshOptions(shape=(2, 2), spread=True)), {})
+
+
 def read(folder):
     return json.loads((folder / "map.json").read_text())
 
@@ -57,9 +63,7 @@ def test_folder(cli, place):
     assert done.code == 0, done.err
     out = place.folder / "map"
     assert {p.name for p in out.iterdir()} == FILES
-    made = pipeline.build(pipeline.load(small_graph()),
-                          mesh=MeshOptions(shape=(2, 2), spread=True))
-    program, held = made.program, read(out)
+    program, held = mapped_it().program, read(out)
     use, traffic = mesh_report(program), mesh_traffic(program)
     assert held["made_by"] == "neurotile map" and held["program"] == program.digest
     assert held["config"] == program.config.to_dict() and held["options"]["spread"]
@@ -118,9 +122,7 @@ def test_input_gives_rates(cli, place):
     assert held["traffic"]["rates"] == "profile"
     with np.load(place.spikes) as spikes:
         lines = spikes["spikes"].sum() / (SAMPLES * STEPS)
-    made = pipeline.build(pipeline.load(small_graph()),
-                          mesh=MeshOptions(shape=(2, 2), spread=True))
-    per_line = np.diff(made.program.input_start)
+    per_line = np.diff(mapped_it().program.input_start)
     assert (per_line == per_line[0]).all()  # every line reaches as many tiles
     assert sum(held["traffic"]["entering"]) == pytest.approx(lines * per_line[0])
     assert sum(full["traffic"]["entering"]) == INPUTS * per_line[0]
@@ -213,9 +215,7 @@ def test_presets_list_meshes(cli):
 
 @pytest.fixture(scope="module")
 def page():
-    made = pipeline.build(pipeline.load(small_graph()),
-                          mesh=MeshOptions(shape=(2, 2), spread=True))
-    return render_map(Mapped(made, {}))
+    return render_map(mapped_it())
 
 
 def test_page_is_complete_and_loads_nothing(page):

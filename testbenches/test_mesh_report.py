@@ -38,6 +38,12 @@ def page(result):
     return render(result)
 
 
+def times_of(result):
+    found = mesh_times(result.trace.tile.mesh)
+    assert found is not None
+    return found
+
+
 def as_rtl(result):
     """The same run as the rtl engine tells it: without a time line."""
     tile = result.trace.tile
@@ -46,8 +52,7 @@ def as_rtl(result):
 
 
 def test_times_add_up_to_the_steps(result):
-    mesh = result.trace.tile.mesh
-    times = mesh_times(mesh)
+    mesh, times = result.trace.tile.mesh, times_of(result)
     total = times.update + times.integrate + times.wait
     assert (total == np.diff(mesh.barrier, axis=1, prepend=-1)[..., None]).all()
     assert (times.update[:, 0] == 0).all() and (times.update[:, 1:] > 0).all()
@@ -63,7 +68,7 @@ def test_times_add_up_to_the_steps(result):
 def test_numbers_of_the_page(result, page):
     mesh, text = result.trace.tile.mesh, Reader(page).text
     steps = mesh.barrier.size
-    times = mesh_times(mesh)
+    times = times_of(result)
     tile = int(times.share_last.argmax())
     assert (f"Tile {tile} (column {tile % 2}, row {tile // 2}" in text
             and f"is last to be idle in {100 * times.share_last[tile]:.1f} % of the steps" in text)
@@ -151,7 +156,7 @@ def test_time_line_in_a_browser(result, page, tmp_path):
     match = re.search(r'data-walked="(.*?)"', opened.document)
     assert match
     drawn, options, hint, step, alone, few, numbers = match[1].split("|")
-    times = mesh_times(result.trace.tile.mesh)
+    times = times_of(result)
     parts = (times.update, times.integrate, times.wait)
     steps = times.last.shape[1]
     assert int(drawn) == sum(int((part[0] > 0).sum()) for part in parts)

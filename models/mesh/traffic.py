@@ -81,7 +81,8 @@ def mesh_traffic(program: MeshProgram, rates: Rates | None = None) -> MeshTraffi
     inputs, spikes = _from_host(program, rates), _from_neurons(program, rates)
     packets = _Packets(*(np.concatenate([getattr(part, name) for part in (inputs, spikes)])
                          for name in _Packets.__dataclass_fields__))
-    entering = np.bincount(inputs.origin // config.cols, inputs.rate, config.rows)
+    entering = np.bincount(inputs.origin // config.cols, inputs.rate, config.rows
+                           ).astype(np.float64)
     return _spread(program, packets, entering)
 
 

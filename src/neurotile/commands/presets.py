@@ -38,8 +38,7 @@ def presets_command(toml: str | None) -> None:
     print(f"\n{'mesh':<10}{'tiles':>9}{'neurons':>9}{'axons':>7}{'weights per tile':>20}"
           f"{'memory':>12}  routing")
     for mesh in MESH_PRESETS.values():
-        tile = mesh.tile
-        weights = f"{tile.synapse_words * tile.lanes:,} x {tile.weight_bits} b"
+        weights = f"{mesh.tile.synapse_words * mesh.tile.lanes:,} x {mesh.tile.weight_bits} b"
         memory = size(sum(cost.bits for cost in memory_costs(mesh)))
-        print(f"{mesh.name:<10}{f'{mesh.rows} x {mesh.cols}':>9}{tile.neurons:>9}{tile.axons:>7}"
+        print(f"{mesh.name:<10}{f'{mesh.rows} x {mesh.cols}':>9}{mesh.tile.neurons:>9}{mesh.tile.axons:>7}"
               f"{weights:>20}{memory:>12}  {mesh.routing}")
