@@ -2,6 +2,7 @@
 """Convolutional networks on meshes: that of the NIR paper, and small ones that the RTL runs too."""
 
 from functools import cache
+from typing import Any
 
 import nir
 import numpy as np
@@ -78,12 +79,14 @@ def check_paper(made):
 
 
 def test_the_paper_s_network_takes_36_tiles():
-    made = paper()
+    made: Any = paper()
     report = mesh_report(made.program)
     assert (made.config.rows, made.config.cols) == (6, 6) and report.used.used == 36
     assert sum(tile.neurons.used for tile in report.tiles) == 4096 + 4096 + 512 + 256 + 10
     assert report.synapses == sum(np.count_nonzero(e.weights) for e in made.network.projections)
     assert report.relays == 0
+    # Weights that are not 0, of all that the memories hold, in percent.
+    assert 20 < 100 * report.stored.used / report.stored.available < 25
 
 
 def test_the_paper_s_network_equals_golden():
@@ -98,11 +101,13 @@ def test_the_paper_s_network_equals_golden_with_multicast():
 @pytest.mark.long
 @pytest.mark.parametrize("routing", ["unicast", "multicast"])
 def test_the_paper_s_network_equals_golden_without_sharing(routing):
-    made = paper(routing, share=False)
+    made: Any = paper(routing, share=False)
     report = mesh_report(made.program)
+    other: Any = paper()
+    shared = mesh_report(other.program)
     # Every synapse has a weight of its own.
     assert report.weights.used == report.synapses
-    assert mesh_report(paper().program).weights.used < report.synapses
+    assert shared.weights.used < report.synapses
     check_paper(made)
 
 
@@ -145,7 +150,7 @@ def test_small_networks_equal_golden_on_the_rtl(mesh):
     config = config.replace(routes=256, trees=64, tile=config.tile.replace(
         queue_depth=256, axons=128, synapse_words=256))
     for seed in range(3):
-        made = neurotile.build(neurotile.load(small_cnn(seed)), config=config,
+        made: Any = neurotile.build(neurotile.load(small_cnn(seed)), config=config,
                                mesh=MeshOptions(spread=True, shape=(16, 16), queue="worst_case"))
         assert {p.name: p.size for p in made.network.populations} == {"s1": 18, "s2": 27, "s3": 4}
         check_packets(made.mesh)
@@ -155,6 +160,9 @@ def test_small_networks_equal_golden_on_the_rtl(mesh):
         rng = np.random.default_rng(seed)
         density = np.array([0.1, 0.4, 1.0, 0.0])[:, None, None]
         spikes = (rng.random((4, 9, 36)) < density).astype(np.uint8)
+        wanted: Any
+        fast: Any
+        rtl: Any
         wanted, fast, rtl = (neurotile.run(made, spikes, engine=engine)
                              for engine in ("golden", "fast", "rtl"))
         assert fast.dropped == 0

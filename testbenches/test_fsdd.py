@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import nir
 import numpy as np

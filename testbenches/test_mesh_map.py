@@ -2,6 +2,7 @@
 """The mapper of meshes: weights in the tables, packets, bounds of queues, places."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
