@@ -3,7 +3,6 @@
 
 import subprocess
 import sys
-from typing import Any
 
 import nir
 import numpy as np

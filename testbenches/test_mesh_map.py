@@ -2,7 +2,6 @@
 """The mapper of meshes: weights in the tables, packets, bounds of queues, places."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
