@@ -40,5 +40,5 @@ def presets_command(toml: str | None) -> None:
     for mesh in MESH_PRESETS.values():
         weights = f"{mesh.tile.synapse_words * mesh.tile.lanes:,} x {mesh.tile.weight_bits} b"
         memory = size(sum(cost.bits for cost in memory_costs(mesh)))
-        print(f"{mesh.name:<10}{f'{mesh.rows} x {mesh.cols}':>9}{mesh.tile.neurons:>9}{mesh.tile.axons:>7}"
-              f"{weights:>20}{memory:>12}  {mesh.routing}")
+        shape = f"{mesh.rows} x {mesh.cols}"
+        print(f"{mesh.name:<10}{shape:>9}{mesh.tile.neurons:>9}{mesh.tile.axons:>7}{weights:>20}{memory:>12}  {mesh.routing}")
