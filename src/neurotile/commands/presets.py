@@ -41,4 +41,5 @@ def presets_command(toml: str | None) -> None:
         weights = f"{mesh.tile.synapse_words * mesh.tile.lanes:,} x {mesh.tile.weight_bits} b"
         memory = size(sum(cost.bits for cost in memory_costs(mesh)))
         shape = f"{mesh.rows} x {mesh.cols}"
-        print(f"{mesh.name:<10}{shape:>9}{mesh.tile.neurons:>9}{mesh.tile.axons:>7}{weights:>20}{memory:>12}  {mesh.routing}")
+        print(f"{mesh.name:<10}{shape:>9}{mesh.tile.neurons:>9}{mesh.tile.axons:>7}{weights:>20}"
+              f"{memory:>12}  {mesh.routing}")
