@@ -23,8 +23,9 @@ COMPONENT ?=
 SEED ?=
 WAVES ?=
 
-# make bench: a recorded run of ODIN for event mode, instead of a random one
+# make bench: a recorded run of ODIN for event mode, and a workload for a mesh, instead of random ones
 TRACE ?=
+WORKLOAD ?=
 COMPONENTS = $(sort $(patsubst testbenches/test_%.py,%,$(shell \
 	grep -l 'pytest\.mark\.cocotb' testbenches/test_*.py)))
 REGRESS_FILES = testbenches$(if $(COMPONENT),/test_$(COMPONENT).py)
@@ -67,6 +68,7 @@ mutants: check-libpython  ## planted bugs in RTL and simulator: does the suite f
 bench: check-libpython $(VENV)/.bench  ## speed and counts beside other simulators
 	$(PY) -m neurotile.testbenches.bench_compare $(ARGS)
 	$(PY) -m neurotile.testbenches.bench_events $(TRACE)
+	$(PY) -m neurotile.testbenches.bench_mesh $(WORKLOAD)
 
 zoo: $(VENV)/.train  ## train the zoo's networks again
 	@for script in models/zoo/train_*.py; do \
