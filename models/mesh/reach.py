@@ -13,7 +13,7 @@ __all__ = ["Reach"]
 Int = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_ALIKE = 0.7  # share of common sources (Jaccard) with which neurons are of one kind
+_ALIKE = 0.75  # of the likeness of neurons to their nearest: then they are of one kind
 _BLOCK = 256
 _MOST = 1 << 14  # kinds that are compared pair by pair
 
@@ -84,16 +84,30 @@ class Reach:
 def _kinds(sources: Floats) -> tuple[Int, Int]:
     """Kind of every neuron and first neuron of every kind, of sources (neurons, sources)."""
     size = sources.sum(axis=1)
+    least = _ALIKE * _nearest(sources, size)
     kind = np.full(len(sources), -1)
     first: list[int] = []
     while (left := np.flatnonzero(kind < 0)).size:
         # Leaders are tried a block at a time; of two alike the earlier one leads.
         block = left[:_BLOCK]
         shared = sources[left] @ sources[block].T
-        alike = shared >= _ALIKE * (size[left][:, None] + size[block] - shared)
+        alike = shared >= least * (size[left][:, None] + size[block] - shared)
         for column, leader in enumerate(block):
             if kind[leader] < 0:
                 mine = left[alike[:, column] & (kind[left] < 0)]
                 kind[mine] = kind[leader] = len(first)
                 first.append(int(leader))
     return kind, np.array(first, np.int64)
+
+
+def _nearest(sources: Floats, size: Floats) -> float:
+    """Likeness of a neuron to the one most like it: common sources, of those of either (Jaccard).
+
+    Median over some neurons. Weights that were rounded to 0 make the channels of a pixel less alike,
+    and by how much differs from layer to layer.
+    """
+    some = np.unique(np.linspace(0, len(sources) - 1, _BLOCK).astype(np.int64))
+    shared = sources[some] @ sources.T
+    likeness = shared / np.maximum(size[some][:, None] + size - shared, 1)
+    likeness[np.arange(len(some)), some] = 0
+    return float(np.median(likeness.max(axis=1)))
