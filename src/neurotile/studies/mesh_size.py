@@ -199,6 +199,8 @@ def _row(activity: float, variant: str, share: float, program: MeshProgram, stim
     before, until, ended = barrier[:-1], idle[step, last], updated[step - 1, last]
     update, busy = ended - before, until - ended
     integrate = reads[step, last]
+    if (integrate > busy).any():
+        raise AssertionError(f"{program.config.name}: a tile read more words than it had cycles")
     counted = {key: float(value.sum()) / steps for key, value in mesh.counters.items()}
     return Measured(
         activity=activity, variant=variant, rows=program.config.rows, cols=program.config.cols,
