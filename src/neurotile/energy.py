@@ -99,8 +99,9 @@ def accesses(config: TileConfig | MeshConfig, counters: dict[str, int], *, group
     found = [Access(m.name, *uses[m.name], m.word.width * m.lanes, m.bits)
              for m in (memories(config) if mesh is None else mesh_memories(mesh))]
     width = config.axon_bits + (config.delay_bits if config.delay == "scdq" else 1)
+    queues = 2 if config.delay == "scdq" else 1
     found.append(Access("event queue", counters["events"], counters["events"], width,
-                        width * config.queue_depth))
+                        queues * width * config.queue_depth))
     return found
 
 
