@@ -103,8 +103,8 @@ def _kinds(sources: Floats) -> tuple[Int, Int]:
 def _nearest(sources: Floats, size: Floats) -> float:
     """Likeness of a neuron to the one most like it: sources of both among those of either.
 
-    Median over some neurons. Weights that were rounded to 0 make the channels of a pixel less alike,
-    and by how much differs from layer to layer.
+    Median over some neurons. Weights that were rounded to 0 make the channels of a pixel less
+    alike, and by how much differs from layer to layer.
     """
     some = np.unique(np.linspace(0, len(sources) - 1, _BLOCK).astype(np.int64))
     shared = sources[some] @ sources.T
