@@ -11,7 +11,7 @@ from ..spec import IntegerNetwork, Population, Projection, TileConfig, UserError
 from .relay import relay_population, relay_stages
 from .retime import Schedule
 
-__all__ = ["Layout", "Node", "Sender", "lay_out"]
+__all__ = ["Layout", "Node", "Sender", "check_outputs", "lay_out"]
 
 Int = npt.NDArray[np.int64]
 
@@ -84,6 +84,20 @@ class Layout:
     groups: int
 
 
+def check_outputs(network: IntegerNetwork, outputs: Collection[str] | None) -> None:
+    """Refuse ``outputs`` that name something else than a spiking population.
+
+    Raises
+    ------
+    UserError
+        The message lists those that there are.
+    """
+    spiking = [p.name for p in network.populations if p.spikes]
+    if unknown := sorted(set(outputs or ()) - set(spiking)):
+        raise UserError(f"outputs: {unknown[0]!r} is no spiking population of {network.name}; "
+                        f"these are {', '.join(spiking) or 'not there'}")
+
+
 def lay_out(network: IntegerNetwork, schedule: Schedule, config: TileConfig,
             outputs: Collection[str] | None = None) -> Layout:
     """Place the populations in the network's order, then the relays, each from a group boundary.
@@ -94,10 +108,7 @@ def lay_out(network: IntegerNetwork, schedule: Schedule, config: TileConfig,
         ``outputs`` names something else than a spiking population, or relays are needed and no
         model can do it.
     """
-    spiking = [p.name for p in network.populations if p.spikes]
-    if unknown := sorted(set(outputs or ()) - set(spiking)):
-        raise UserError(f"outputs: {unknown[0]!r} is no spiking population of {network.name}; "
-                        f"these are {', '.join(spiking) or 'not there'}")
+    check_outputs(network, outputs)
     nodes: list[Node] = []
     groups = 0
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...spec import IntegerNetwork, MeshConfig, Population, Projection, UserError
+from ..layout import check_outputs
 from ..relay import relay_population, relay_stages
 from ..retime import Schedule, retime
 
@@ -111,10 +112,7 @@ def graph_of(network: IntegerNetwork, config: MeshConfig,
         The network has a loop that cannot be retimed, delays beyond the tiles', or ``outputs``
         names something else than a spiking population.
     """
-    spiking = [p.name for p in network.populations if p.spikes]
-    if unknown := sorted(set(outputs or ()) - set(spiking)):
-        raise UserError(f"outputs: {unknown[0]!r} is no spiking population of {network.name}; "
-                        f"these are {', '.join(spiking) or 'not there'}")
+    check_outputs(network, outputs)
     schedule, tile = retime(network), config.tile
     nodes = {p.name: Node(p, schedule.offset[p.name], p.spikes and (
         outputs is None or p.name in outputs), False) for p in network.populations}
