@@ -173,8 +173,8 @@ def measure(setting: Setting) -> list[Measured]:
             shown = less if variant == "last" else wanted
             neurons = max(16, setting.width * setting.depth // (shape[0] * shape[1]))
             tile = MESH_PRESETS["mesh_4x4"].tile.replace(
-                neurons=1 << (neurons - 1).bit_length(), axons=32768, synapse_words=16384,
-                lanes=_LANES)
+                delay="none", neurons=1 << (neurons - 1).bit_length(), axons=32768,
+                synapse_words=16384, lanes=_LANES)
             program = choose_mesh(network, tile=tile, shape=shape, rates=rates, spread=True,
                                   outputs=tuple(shown.spikes),
                                   routing="multicast" if variant == "multicast" else "unicast")

@@ -271,8 +271,8 @@ def main(given: Sequence[str] | None = None) -> int:
     if asked.workload is not None:
         from ..bench import load_workload
         held = load_workload(asked.workload)
-        cases.append(Case(asked.workload.stem, held.network, held.stimulus, (4, 4), replace(
-            MESH_PRESETS["mesh_4x4"].tile, axons=4096)))
+        tile = replace(MESH_PRESETS["mesh_4x4"].tile, axons=4096, synapse_words=32768, delay="none")
+        cases.append(Case(asked.workload.stem, held.network, held.stimulus, (4, 4), tile))
     rows = []
     for case in cases:
         rows += measure(case)
