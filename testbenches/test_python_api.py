@@ -25,7 +25,7 @@ def test_examples_of_the_page(tmp_path, monkeypatch):
     with np.load(place.spikes) as held:
         names = {"spikes": held["spikes"], "labels": held["labels"]}
     first, second, *others = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(others) == 3
+    assert len(others) == 4
     assert len(first.strip().splitlines()) == 3
     exec(first, names)
     exec(second.replace("lif1", "hidden.lif"), names)

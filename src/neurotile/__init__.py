@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compare import compare as compare_runs
+    from .mesh_options import MeshOptions
     from .pipeline import Build, Result, build, load, run
     from .spec import (
         IntegerNetwork,
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Build", "IntegerNetwork", "Population", "Projection", "Result", "Stimulus",
-           "TileConfig", "UserError", "build", "compare_runs", "load", "preset", "run"]
+__all__ = ["Build", "IntegerNetwork", "MeshOptions", "Population", "Projection", "Result",
+           "Stimulus", "TileConfig", "UserError", "build", "compare_runs", "load", "preset", "run"]
 
 # Loaded at first use, so that importing a part of the package does not load the others.
 _HOMES = {
     "compare_runs": "compare:compare",
+    "MeshOptions": "mesh_options:MeshOptions",
     **{name: f"pipeline:{name}" for name in ("Build", "Result", "build", "load", "run")},
     **{name: f"spec:{name}" for name in ("IntegerNetwork", "Population", "Projection", "Stimulus",
                                          "TileConfig", "UserError", "preset")}}

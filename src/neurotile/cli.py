@@ -37,7 +37,7 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL.nir", help="network as a N
 Preset = Annotated[str | None, typer.Option(
     "--preset", metavar="NAME", help="tile by name; default: the smallest that fits")]
 Config = Annotated[Path | None, typer.Option(
-    "--config", metavar="TILE.toml", help="tile from a TOML file")]
+    "--config", metavar="TILE.toml", help="tile or mesh from a TOML file")]
 WeightBits = Annotated[int | None, typer.Option(
     min=1, max=16, help="bits of a weight; default: the tile's")]
 StateBits = Annotated[int | None, typer.Option(
