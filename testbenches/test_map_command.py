@@ -205,7 +205,7 @@ def test_info_prints_the_rows_of_a_mesh(cli, place):
 
 def test_presets_list_meshes(cli):
     done = cli("presets")
-    assert re.search(r"^mesh_4x4 +4 x 4 +256 +1024 +262,144 x 8 b +33\.\d+ Mb  unicast$", done.out,
+    assert re.search(r"^mesh_4x4 +4 x 4 +256 +1024 +131,072 x 8 b +17\.\d+ Mb  unicast$", done.out,
                      re.MULTILINE)
     assert cli("presets", "--toml", "mesh_4x4").out == MESH_PRESETS["mesh_4x4"].to_toml()
 

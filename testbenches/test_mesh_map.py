@@ -323,8 +323,8 @@ def test_worst_case_refuses_queues_that_could_overflow():
                   state_bits=config.tile.state_bits, decay_bits=config.tile.decay_bits)
     assert mesh_needs(net, config).queue == 3 * (3 + 1)  # lines times steps in the queue
     with pytest.raises(UserError, match="needs queues of 12 entries so that no stimulus overflows "
-                       r"them, the tiles have 8 \(queue_depth\); queue_depth = 16 or queues by "
-                       "profile would do"):
+                       r"them, 4 more than the 8 of the tiles \(queue_depth\); queue_depth = 16 or "
+                       "queues by profile would do"):
         map_mesh(net, config, queue="worst_case")
     map_mesh(net, config.replace(tile=config.tile.replace(queue_depth=16)), queue="worst_case")
 
