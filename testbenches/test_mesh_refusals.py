@@ -8,6 +8,7 @@ import pytest
 
 from neurotile.models.mesh.map import choose_mesh, map_mesh
 from neurotile.spec import (
+    PRESETS,
     TEST_MESH_PRESETS,
     Population,
     Sdsp,
@@ -175,9 +176,19 @@ def test_networks_that_learn():
                            "(preset 'learning')")
 
 
-def _chosen(net):
+@pytest.mark.parametrize("routing", ["unicast", "multicast"])
+def test_tiles_that_learn(routing):
+    net = network([("a", 1)], [("in", "a", 0)], weight_bits=4)
+    tile = PRESETS["learning"]
+    config = SMALL.replace(tile=tile, routing=routing)
+    for refused in (refusal(net, config), _chosen(net, tile=tile, routing=routing)):
+        assert refused == ("network: the tiles of a mesh do not learn, and tile learning does; "
+                           "learning = 'none' would do")
+
+
+def _chosen(net, **options):
     with pytest.raises(UserError) as caught:
-        choose_mesh(net)
+        choose_mesh(net, **options)
     return str(caught.value)
 
 

@@ -101,6 +101,7 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
         The network does not fit, or has a loop that cannot be retimed.
     """
     base = MESH_PRESETS["mesh_4x4"]
+    _refuse_learning(network, tile or base.tile)
     bits, name = accumulator_bits(network)
     if bits > 32:
         raise UserError(f"population {name!r} needs accumulators of {bits} bits for the sum of its "
@@ -184,9 +185,7 @@ def _tile_for(network: IntegerNetwork, tile: TileConfig, acc_bits: int, kind: st
 
 def _checked(network: IntegerNetwork, config: MeshConfig, outputs: Collection[str] | None
              ) -> Graph:
-    if network.learning is not None:
-        raise UserError(f"{network.name}: learns, which the tiles of a mesh do not; one tile does "
-                        "(preset 'learning')")
+    _refuse_learning(network, config.tile)
     wrong = wrong_formats(network, config.tile)
     bits, name = accumulator_bits(network)
     if bits > config.tile.acc_bits:
@@ -196,6 +195,15 @@ def _checked(network: IntegerNetwork, config: MeshConfig, outputs: Collection[st
                      f"(acc_bits){hint}")
     _refuse(network, config, wrong)
     return graph_of(network, config, outputs)
+
+
+def _refuse_learning(network: IntegerNetwork, tile: TileConfig) -> None:
+    if network.learning is not None:
+        raise UserError(f"{network.name}: learns, which the tiles of a mesh do not; one tile does "
+                        "(preset 'learning')")
+    if tile.learns:
+        raise UserError(f"{network.name}: the tiles of a mesh do not learn, and tile {tile.name} "
+                        "does; learning = 'none' would do")
 
 
 def _even(graph: Graph, config: MeshConfig) -> int:
