@@ -70,6 +70,20 @@ def test_weights_are_in_the_tables_of_full_meshes(name, seed):
     assert weight_differences(program) == []
 
 
+@pytest.mark.parametrize("routing", ["unicast", "multicast"])
+def test_spread_takes_fuller_tiles_where_even_ones_are_too_few(routing):
+    # Six groups in three pairs: with three groups a tile each would hold one pair.
+    config = TEST_MESH_PRESETS["test_mesh_2x2"].replace(rows=1, cols=2, routing=routing)
+    net = network([(name, 2 * config.tile.lanes) for name in "abc"],
+                  [("in", name, 0) for name in "abc"])
+    for program in (map_mesh(net, config, spread=True),
+                    choose_mesh(net, tile=config.tile, shape=(1, 2), routing=routing,
+                                spread=True)):
+        assert sorted(program.groups) == [2, 4]
+        check_packets(program)
+        assert weight_differences(program) == []
+
+
 @examples(15)
 @given(seed=SEEDS, share=st.booleans(), routing=st.sampled_from(["unicast", "multicast"]),
        delay=st.sampled_from(["ring", "scdq"]))

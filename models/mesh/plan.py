@@ -62,7 +62,7 @@ def plan_mesh(graph: Graph, config: MeshConfig, *, share: bool, groups: int | No
     share : bool
         See :func:`~neurotile.models.mesh.table.table_of`.
     groups : int, optional
-        Most groups of a tile to use.
+        Most groups of a tile to use; more where the mesh has too few tiles for that.
     rates : Rates, optional
         What the placement weighs packets with; without them every source counts the same.
     grow : bool
@@ -80,6 +80,10 @@ def plan_mesh(graph: Graph, config: MeshConfig, *, share: bool, groups: int | No
     first = None
     for _ in range(_TRIES):
         tiles = cut(graph, config.tile, share=share, groups=most, limit=limit)
+        while groups and not first and len(tiles) > config.tiles and most < config.tile.groups:
+            # Pieces are not divided to fill gaps, so that even tiles may not hold all of them.
+            most = min(config.tile.groups, max(most + 1, most * 9 // 8))
+            tiles = cut(graph, config.tile, share=share, groups=most, limit=limit)
         fitted = _fitted(config, len(tiles), shaped, graph)
         plan = _arrange(graph, fitted, tiles, rates)
         padded = max(plan.routing.entries)

@@ -110,6 +110,9 @@ def options_of(mesh: str | None, *, given: object = None, routing: str | None = 
         if isinstance(given, MeshConfig):
             raise UserError(f"--mesh: {given.name} is a mesh already; --preset and --config name a "
                             "tile where --mesh says how many there are")
+        if queue == "fixed":
+            raise UserError("--queue fixed: only with a mesh by --preset or --config; with --mesh "
+                            "queues are made for the network")
         return MeshOptions.parse(mesh, **chosen)
     if not chosen:
         return None
