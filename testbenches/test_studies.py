@@ -2,6 +2,8 @@
 """The studies run, check themselves against golden, and write the same numbers every time."""
 
 import csv
+import runpy
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -138,3 +140,21 @@ def test_what_differs_from_golden_stops_a_study():
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         common.arguments("", given=["--out", str(tmp_path / "gone")])
+
+
+@pytest.mark.parametrize("name", ["delay_memory", "mesh_size", "multicast"])
+def test_a_mistake_is_one_line(name, tmp_path, monkeypatch, capsys):
+    gone = str(tmp_path / "gone")
+    monkeypatch.setattr(sys, "argv", [name, "--out", gone])
+    monkeypatch.delitem(sys.modules, f"neurotile.studies.{name}")
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(f"neurotile.studies.{name}", run_name="__main__")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"neurotile: {gone}: there is no such folder (--out)\n"
+
+
+def test_tiles_of_all_sizes_of_mesh_can_be_made():
+    setting = mesh_size.Setting()
+    for rows, cols in setting.shapes:
+        tile = mesh_size.tile_of(setting, (rows, cols))
+        assert tile.neurons * rows * cols >= setting.width * setting.depth

@@ -3,7 +3,8 @@
 
 import argparse
 import csv
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from ..mesh_engines import run
 from ..models import golden
 from ..spec import IntegerNetwork, MeshProgram, Record, Stimulus, Trace, UserError
 
-__all__ = ["arguments", "check_equal", "new_figure", "reference", "run_checked", "write_rows"]
+__all__ = ["arguments", "check_equal", "command", "new_figure", "reference", "run_checked",
+           "write_rows"]
 
 _DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -39,6 +41,15 @@ def arguments(description: str | None, more: Sequence[tuple[str, dict[str, Any]]
     if not found.out.is_dir():
         raise UserError(f"{found.out}: there is no such folder (--out)")
     return found
+
+
+def command(main: Callable[[], int]) -> int:
+    """Exit code of a study; a mistake in its arguments is one line on stderr and code 2."""
+    try:
+        return main()
+    except (UserError, OSError) as error:
+        print("neurotile:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
 
 
 def reference(network: IntegerNetwork, stimulus: Stimulus, record: Record | None = None) -> Trace:

@@ -30,7 +30,7 @@ from ..spec import (
     Trace,
 )
 from ..spec.formats import axon_word, memories
-from .common import arguments, new_figure, reference, run_checked, write_rows
+from .common import arguments, command, new_figure, reference, run_checked, write_rows
 
 __all__ = ["Measured", "Setting", "break_even", "layer", "main", "measure", "program_of"]
 
@@ -325,4 +325,4 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(main))

@@ -25,11 +25,12 @@ from ..spec import (
     Population,
     Projection,
     Stimulus,
+    TileConfig,
     Trace,
 )
-from .common import arguments, new_figure, reference, run_checked, write_rows
+from .common import arguments, command, new_figure, reference, run_checked, write_rows
 
-__all__ = ["Measured", "Setting", "layers", "main", "measure"]
+__all__ = ["Measured", "Setting", "layers", "main", "measure", "tile_of"]
 
 _LINKS = ("north", "east", "south", "west")
 _PARTS = {"update": "tab:orange", "integrate": "tab:blue", "wait": "tab:red",
@@ -171,16 +172,21 @@ def measure(setting: Setting) -> list[Measured]:
         less = replace(wanted, spikes={last: wanted.spikes[last]})
         for variant, shape in itertools.product(("unicast", "multicast", "last"), setting.shapes):
             shown = less if variant == "last" else wanted
-            neurons = max(16, setting.width * setting.depth // (shape[0] * shape[1]))
-            tile = MESH_PRESETS["mesh_4x4"].tile.replace(
-                delay="none", neurons=1 << (neurons - 1).bit_length(), axons=32768,
-                synapse_words=16384, lanes=_LANES)
-            program = choose_mesh(network, tile=tile, shape=shape, rates=rates, spread=True,
-                                  outputs=tuple(shown.spikes),
+            program = choose_mesh(network, tile=tile_of(setting, shape), shape=shape, rates=rates,
+                                  spread=True, outputs=tuple(shown.spikes),
                                   routing="multicast" if variant == "multicast" else "unicast")
             trace = run_checked(program, stimulus, shown)
             rows.append(_row(activity, variant, share, program, stimulus, wanted, trace))
     return rows
+
+
+def tile_of(setting: Setting, shape: tuple[int, int]) -> TileConfig:
+    """Tile of a mesh of this size, with room for its part of the neurons."""
+    neurons = max(16, setting.width * setting.depth // (shape[0] * shape[1]))
+    # Bits of delays in a descriptor would leave too few for the words of a mesh of one tile.
+    return MESH_PRESETS["mesh_4x4"].tile.replace(
+        neurons=1 << (neurons - 1).bit_length(), axons=32768, synapse_words=16384, lanes=_LANES,
+        delay="none")
 
 
 def _row(activity: float, variant: str, share: float, program: MeshProgram, stimulus: Stimulus,
@@ -287,4 +293,4 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(main))

@@ -28,7 +28,7 @@ from ..spec import (
     Trace,
 )
 from ..spec.mesh_config import mesh_memories, mesh_route_word, tree_word
-from .common import arguments, new_figure, reference, run_checked, write_rows
+from .common import arguments, command, new_figure, reference, run_checked, write_rows
 
 __all__ = ["Case", "Measured", "convolutional", "grouped", "main", "measure"]
 
@@ -287,4 +287,4 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(main))
