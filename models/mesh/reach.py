@@ -14,6 +14,8 @@ Int = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _ALIKE = 0.75  # of the likeness of neurons to their nearest: then they are of one kind
+_WITHIN = 0.9  # of a neuron's sources that lie in the patch of a kind: then it is of this kind
+_SIZE = 0.72
 _BLOCK = 256
 _MOST = 1 << 14  # kinds that are compared pair by pair
 
@@ -94,8 +96,13 @@ def _kinds(sources: Floats) -> tuple[Int, Int]:
         alike = shared >= least * (size[left][:, None] + size[block] - shared)
         for column, leader in enumerate(block):
             if kind[leader] < 0:
+                free = left[kind[left] < 0]
                 mine = left[alike[:, column] & (kind[left] < 0)]
-                kind[mine] = kind[leader] = len(first)
+                # Weights of 0 are missing at random; together those alike show the whole patch.
+                patch = np.flatnonzero(sources[mine].any(axis=0))
+                within = sources[np.ix_(free, patch)].sum(axis=1) >= _WITHIN * size[free]
+                within &= size[free] >= _SIZE * size[mine].mean()  # the border has smaller patches
+                kind[free[within]] = kind[mine] = kind[leader] = len(first)
                 first.append(int(leader))
     return kind, np.array(first, np.int64)
 
