@@ -10,12 +10,15 @@ import numpy.typing as npt
 from neurotile.hw import engine as rtl
 from neurotile.models import golden
 from neurotile.sim import engine as fast
-from neurotile.spec import TileTrace, Trace
+from neurotile.spec import MeshTrace, TileTrace, Trace
 
 from .strategies import Case, RawCase
 
 __all__ = ["array_differences", "case_differences", "dictionary_differences", "differences",
-           "raw_differences", "tile_differences"]
+           "mesh_differences", "raw_differences", "tile_differences"]
+
+_MESH_FIELDS = ("barrier", "end", "spike_run", "spike_step", "spike_tile", "spike_neuron",
+                "spike_cycle", "lost", "parity_errors", "membrane")
 
 
 def case_differences(case: Case, *, with_rtl: bool = True) -> tuple[list[str], Trace]:
@@ -70,6 +73,20 @@ def tile_differences(a: TileTrace, b: TileTrace) -> list[str]:
         found += array_differences(name, getattr(a, name), getattr(b, name))
     for kind in ("final", "counters"):
         found += dictionary_differences(kind, getattr(a, kind), getattr(b, kind))
+    if a.mesh is not None and b.mesh is not None:
+        found += [f"mesh: {line}" for line in mesh_differences(a.mesh, b.mesh)]
+    elif a.mesh is not b.mesh:
+        found.append("mesh: only one of the traces has one")
+    return found
+
+
+def mesh_differences(one: MeshTrace, other: MeshTrace) -> list[str]:
+    """What two engines of meshes say differently, in any cycle, state or counter."""
+    found = []
+    for name in _MESH_FIELDS:
+        found += array_differences(name, getattr(one, name), getattr(other, name))
+    for name in ("final", "counters"):
+        found += dictionary_differences(name, getattr(one, name), getattr(other, name))
     return found
 
 

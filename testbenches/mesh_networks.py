@@ -24,14 +24,12 @@ from ..spec import (
     recorded_neurons,
     to_trace,
 )
-from .equality import array_differences, dictionary_differences
+from .equality import array_differences, dictionary_differences, mesh_differences
 
 __all__ = ["NetworkCase", "golden_differences", "mesh_differences", "random_network_case",
            "run_case", "untimed_differences"]
 
 _TRIES = 200
-_FIELDS = ("barrier", "end", "spike_run", "spike_step", "spike_tile", "spike_neuron", "spike_cycle",
-           "lost", "parity_errors", "membrane")
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,13 +162,3 @@ def untimed_differences(exact: MeshTrace, untimed: MeshTrace) -> list[str]:
     found += array_differences("spikes", *(
         np.stack(column)[:, np.lexsort(column[::-1])] for column in columns))
     return found + dictionary_differences("final", exact.final, untimed.final)
-
-
-def mesh_differences(one: MeshTrace, other: MeshTrace) -> list[str]:
-    """What two engines of meshes say differently, in any cycle, state or counter."""
-    found = []
-    for name in _FIELDS:
-        found += array_differences(name, getattr(one, name), getattr(other, name))
-    for name in ("final", "counters"):
-        found += dictionary_differences(name, getattr(one, name), getattr(other, name))
-    return found
