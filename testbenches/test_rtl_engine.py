@@ -152,7 +152,7 @@ def test_the_same_text_is_built_once(monkeypatch, tmp_path):
     monkeypatch.setenv("NEUROTILE_CACHE", str(tmp_path))
     built = []
 
-    def compiled(scratch, sources, options, defines, fast):
+    def compiled(scratch, sources, options, defines):
         time.sleep(0.1)
         built.append(sources["tile.v"])
         (scratch / "tile.so").touch()
