@@ -24,7 +24,7 @@ MESH = {"mesh": ("operator: barrier_unit.", "enable: registers.lost:"),
         "router": ("constant: fifo_east.", "width: arbiter_west.pointer:",
                    "operator: parity_errors:")}
 EVENT = ("operator: scheduler.", "order: controller.", "width: scheduler.")
-MESH_SIM = ("operator: noc: ", "operator: mesh_tile: ", "operator: mesh_engine: ")
+MESH_SIM = ("operator: noc: ", "operator: mesh_tile: ", "operator: mesh_cycles: ")
 HARMLESS = "never = spikes - 1 << 8"
 # Per tile: what a handful of bugs needs.
 RTL_CHECKS, SIM_CHECKS = 10, 4
