@@ -110,7 +110,8 @@ def choose_mesh(network: IntegerNetwork, *, tile: TileConfig | None = None,
     best: tuple[int, Plan, MeshConfig] | None = None
     for factor in _AXONS if tile is None else (1,):
         started = tile or base.tile.replace(axons=base.tile.axons * factor, delay="none",
-                                            synapse_words=_WORDS)
+                                            synapse_words=_WORDS,
+                                            weight_bits=max(2, storage_bits(network)))
         config = base.replace(rows=rows, cols=cols, routing=routing, routes=_MOST, trees=_MOST,
                               tile=_tile_for(network, started, bits, delay))
         graph = _checked(network, config, outputs)

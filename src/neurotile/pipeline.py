@@ -212,9 +212,7 @@ def build(network: "str | Path | FloatNetwork | IntegerNetwork", *,
     made = Build(integers, source=network, quantisation=report, digest=_file_digest(file),
                  notes=(*network.warnings, *report.warnings))
     given = base.replace(tile=formats) if isinstance(base, MeshConfig) else formats
-    # Without formats the smallest tile is chosen; those of a mesh follow the formats.
-    named = base is not None or options is not None and (weight_bits or state_bits) is not None
-    return place(made, given if named else None, mapped, options, profile)
+    return place(made, given if base else None, mapped, options, profile)
 
 
 def _file_digest(file: str | Path | None) -> str | None:

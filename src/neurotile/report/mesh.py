@@ -3,13 +3,13 @@
 
 from ..commands.text import count, percent
 from ..models.mesh.report import mesh_report
-from ..spec import MeshProgram, Trace
+from ..spec import MeshProgram
 from .html import Markup, table, tag
 
 __all__ = ["mapping_parts"]
 
 
-def mapping_parts(program: MeshProgram, trace: Trace) -> list[Markup]:
+def mapping_parts(program: MeshProgram) -> list[Markup]:
     """Where the network lies on the mesh, and how full its tiles are."""
     use, config = mesh_report(program), program.config
     rows = []

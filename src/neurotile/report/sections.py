@@ -58,7 +58,7 @@ def network_section(result: "Result") -> Markup:
         reason = next((n for n in result.build.notes if n.startswith("not mapped")), "not mapped")
         return section("network", "Network and mapping", *parts, paragraph(reason, class_="note"))
     if isinstance(program, MeshProgram):
-        parts += mapping_parts(program, result.trace)
+        parts += mapping_parts(program)
         return section("network", "Network and mapping", *parts)
     use, config = mapping_report(program), program.config
     parts.append(figure(
